@@ -1,0 +1,105 @@
+"""Every threshold and its default, in one frozen model.
+
+Read from ``[tool.dataaudit]`` of ``pyproject.toml`` or from ``dataaudit.toml`` of the *working directory*, or from
+``--config FILE``; never from the audited dataset. Command-line options override what a file says.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dataaudit.errors import ConfigError
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Options and thresholds of a run. Each field's description says unit and meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # find
+    manifest: str | None = Field(None, description="CSV or JSONL file: path,label[,split][,group]; relative to the dataset")
+    group_by: str | None = Field(None, description="regex:R | column:NAME | file:CSV:COLUMN")
+    roles: dict[str, str] = Field(default_factory=dict, description="folder name → train, val or test")
+    follow_links: bool = Field(default=False, description="descend into linked directories, each once")
+
+    # measure
+    jobs: int | None = Field(None, ge=1, description="worker processes; None: one a core")
+    max_pixels: int = Field(100_000_000, ge=1, description="pictures with more pixels are not decoded")
+    file_timeout: float = Field(30.0, gt=0, description="seconds a single file may take")
+    file_memory: int = Field(2_048, ge=128, description="MiB a worker may allocate beyond what it starts with")
+
+    # relate
+    hamming64: int = Field(10, ge=0, le=16, description="bits of 64 within which two pictures are nominated as copies")
+    hamming256: int = Field(72, ge=0, le=128, description="bits of 256 within which a nomination is looked at")
+    flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")
+    proved_median: float = Field(0.95, ge=0, le=1, description="median local correlation from which a copy is proved, with …")
+    proved_quartile: float = Field(0.85, ge=0, le=1, description="… the lower quartile of the local correlations")
+    probable_median: float = Field(0.85, ge=0, le=1, description="median from which it is probable, with …")
+    probable_quartile: float = Field(0.7, ge=0, le=1, description="… the lower quartile")
+
+    # judge
+    select: tuple[str, ...] = Field((), description="codes or code prefixes to run; empty: all")
+    ignore: tuple[str, ...] = Field((), description="codes or code prefixes not to report")
+    alpha: float = Field(0.01, gt=0, lt=1, description="false-discovery rate of the statistical rules")
+    imbalance_ratio: float = Field(3.0, gt=1, description="largest class over smallest from which BAL501 warns")
+    rare_class: int = Field(20, ge=1, description="train samples under which a class is rare")
+    share_difference: float = Field(0.05, gt=0, lt=1, description="total variation between class shares worth a warning")
+    drift_effect: float = Field(0.3, gt=0, description="standardised effect from which a property's drift is worth a warning")
+    drift_minimum: int = Field(20, ge=2, description="samples a split must hold for a drift test")
+    random_split_leak: float = Field(0.01, ge=0, le=1, description="share of validation a random split may leak unremarked")
+    val_accuracy: float | None = Field(None, ge=0, le=1, description="the validation accuracy a model reached")
+
+    # correct
+    seed: int = Field(0, ge=0, description="random_state of the split")
+    ratios: tuple[float, float, float] | None = Field(None, description="train, val, test; None: repair what exists")
+    remake: bool = Field(default=False, description="make new splits although the dataset has some")
+    folds: int = Field(0, ge=0, le=100, description="cross-validation folds outside test; 0: none")
+    class_weight: str = Field("balanced", pattern="^(balanced|effective-number|none)$", description="weighting method")
+
+    def merged(self, **options: object) -> Self:
+        """Return a copy with the options that are not None; values are validated.
+
+        Raises:
+            ConfigError: if an option has an impossible value.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        return _validated(type(self), {**self.model_dump(), **given}, "command line")
+
+    @classmethod
+    def load(cls, path: Path | None = None, directory: Path | None = None) -> Self:
+        """Read ``path``; else ``dataaudit.toml``, else ``[tool.dataaudit]`` of ``pyproject.toml``, of ``directory``.
+
+        Raises:
+            ConfigError: if the file cannot be read, is not TOML, or holds unknown or impossible values.
+        """
+        if path is None:
+            directory = directory or Path.cwd()
+            path = next((directory / name for name in ("dataaudit.toml", "pyproject.toml") if (directory / name).is_file()), None)
+            if path is None:
+                return cls()
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            message = f"{path}: cannot be read as TOML ({error}). Correct the file, or name another with --config."
+            raise ConfigError(message) from error
+        if path.name == "pyproject.toml":
+            table = table.get("tool", {}).get("dataaudit", {})
+        return _validated(cls, {name.replace("-", "_"): value for name, value in table.items()}, str(path))
+
+
+def _validated(model: type[C], values: dict[str, object], source: str) -> C:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}, found {problem['input']!r}"
+            for problem in error.errors()
+        )
+        message = f"{source}: {problems}. Known options: {', '.join(sorted(model.model_fields))}."
+        raise ConfigError(message) from error

@@ -1,0 +1,183 @@
+"""RELATE: which files show the same picture. Nominate cheaply, verify every nomination, join what is proved.
+
+``exact`` (same bytes) and ``pixel`` (same decoded pixels) need no search: they are groups of equal digests, told as a
+star of n-1 pairs from the first row. One row of each such group goes on to the nominators; what the verifier proves
+of it holds for the whole group. Pictures too flat to be told apart by content are left out of the search, and said so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.dedup.candidates import nominate
+from dataaudit.dedup.components import components
+from dataaudit.dedup.verify import ENOUGH_TEXTURE, Question, answer_all
+from dataaudit.domain import DIHEDRAL, CopyGraph, CopyPair, Transform
+from dataaudit.engines import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.dedup.candidates import Nominations
+    from dataaudit.dedup.verify import Answer
+    from dataaudit.domain import Catalog, FeatureTable, Relation, Verdict
+    from dataaudit.engines import Engine
+
+__all__ = ["relate"]
+
+_NEIGHBOURS: Final = 8
+"""Nominations of a picture that are verified in the first round, the closest first. A later round asks only about
+pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
+_BATCH: Final = 64
+_EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
+
+
+def relate(
+    catalog: Catalog,
+    features: FeatureTable,
+    config: Config,
+    engine: Engine,
+    progress: Callable[[int, int], None] | None = None,
+) -> CopyGraph:
+    """Find the copies among the readable rows.
+
+    Args:
+        catalog: where the files are.
+        features: digests, perceptual hashes and contrast of every row.
+        config: ``hamming64``, ``hamming256``, ``flat_contrast`` and the verdict thresholds.
+        engine: runs the verifier.
+        progress: called with (verified, nominated) pairs.
+
+    Returns:
+        Every pair found. Pairs inside one component that were not needed to join it may be missing where a picture
+        has more than eight neighbours; the components are complete.
+    """
+    rows = np.arange(len(features))
+    first_digest = _first_of_equal(features.sha256, np.any(features.sha256, axis=1))
+    readable = features.readable
+    flat: NDArray[np.bool_] = readable & (features.property("contrast") < config.flat_contrast)
+    first_pixel = _first_of_equal(features.pixel_digest[:, None], readable & ~flat & (first_digest == rows))
+    pairs = [*_stars(first_digest, "exact"), *_stars(first_pixel, "pixel")]
+    leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
+    nominations = nominate(features, leaders, config)
+    verified, uncompared = _verify(nominations, catalog, len(features), config, engine, progress)
+    pairs += verified
+    pairs.sort(key=lambda pair: (pair.a, pair.b))
+    not_compared = flat.copy()
+    not_compared[sorted(uncompared)] = True
+    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared)
+
+
+def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each row the first valid row with the same key (n, words); itself where it is not valid."""
+    first = np.arange(len(keys), dtype=np.int64)
+    rows = np.flatnonzero(valid)
+    if len(rows):
+        _, index, member = np.unique(keys[rows], axis=0, return_index=True, return_inverse=True)
+        first[rows] = rows[index[member.reshape(-1)]]
+    return first
+
+
+def _stars(first: NDArray[np.int64], relation: Relation) -> Iterator[CopyPair]:
+    for row in np.flatnonzero(first != np.arange(len(first))):
+        yield CopyPair(int(first[row]), int(row), relation, "proved", 1.0, 1.0, Transform())
+
+
+def _components(size: int, pairs: list[CopyPair]) -> NDArray[np.int64]:
+    proved = np.array([(pair.a, pair.b) for pair in pairs if pair.verdict == "proved"], np.int64).reshape(-1, 2)
+    return components(size, proved[:, 0], proved[:, 1])
+
+
+def _verify(
+    nominations: Nominations,
+    catalog: Catalog,
+    size: int,
+    config: Config,
+    engine: Engine,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[CopyPair], set[int]]:
+    """Verify the nominations in rounds; return the copies, and the rows that turned out not to be comparable."""
+    a, b, distance, orientations = _by_pair(nominations)
+    component = np.arange(size, dtype=np.int64)
+    found: list[CopyPair] = []
+    uncompared: set[int] = set()
+    waiting = np.arange(len(a))
+    while len(waiting):
+        chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
+        questions = [
+            Question(
+                catalog.root / catalog.paths[a[pair]],
+                catalog.root / catalog.paths[b[pair]],
+                orientations[pair],
+                config.max_pixels,
+            )
+            for pair in chosen
+        ]
+        for pair, answer in zip(chosen, _answers(engine, questions), strict=True):
+            row_a, row_b = int(a[pair]), int(b[pair])
+            if answer is None or answer.failure:
+                uncompared |= {row_a, row_b}
+            elif not answer.comparable:
+                uncompared |= {row for row, count in zip((row_a, row_b), answer.textured, strict=True) if count < ENOUGH_TEXTURE}
+            elif verdict := _verdict(answer, config):
+                found.append(_copy_pair(row_a, row_b, answer, verdict))
+        component = _components(size, found)
+        waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
+        waiting = waiting[component[a[waiting]] != component[b[waiting]]]
+        if progress:
+            progress(len(a) - len(waiting), len(a))
+    return found, uncompared
+
+
+def _by_pair(
+    nominations: Nominations,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], list[tuple[int, ...]]]:
+    """Collapse the nominations of a pair to one, with every orientation that is about as near as the nearest."""
+    if not len(nominations):
+        return nominations.a, nominations.b, nominations.distance, []
+    new = (np.diff(nominations.a, prepend=-1) != 0) | (np.diff(nominations.b, prepend=-1) != 0)
+    starts = np.flatnonzero(new)
+    nearest = np.minimum.reduceat(nominations.distance, starts)
+    close = nominations.distance <= np.repeat(nearest, np.diff(starts, append=len(nominations))) + _EQUALLY_NEAR
+    orientations = [
+        tuple(int(orientation) for orientation in group[near])
+        for group, near in zip(np.split(nominations.orientation, starts[1:]), np.split(close, starts[1:]), strict=True)
+    ]
+    return nominations.a[starts], nominations.b[starts], nearest, orientations
+
+
+def _nearest(a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which pairs are among the ``_NEIGHBOURS`` nearest of either of their rows."""
+    row, other = np.concatenate([a, b]), np.concatenate([b, a])
+    pair = np.tile(np.arange(len(a)), 2)
+    order = np.lexsort((other, np.tile(distance, 2), row))
+    starts = np.flatnonzero(np.diff(row[order], prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    chosen = np.zeros(len(a), bool)
+    chosen[pair[order[rank < _NEIGHBOURS]]] = True
+    return chosen
+
+
+def _answers(engine: Engine, questions: list[Question]) -> Iterator[Answer | None]:
+    for _, answers in engine.map_batches(answer_all, questions, batch_size=_BATCH):
+        yield from (None,) if isinstance(answers, Lost) else answers
+
+
+def _verdict(answer: Answer, config: Config) -> Verdict | None:
+    if answer.median >= config.proved_median and answer.quartile >= config.proved_quartile:
+        return "proved"
+    if answer.median >= config.probable_median and answer.quartile >= config.probable_quartile:
+        return "probable"
+    return None
+
+
+def _copy_pair(a: int, b: int, answer: Answer, verdict: Verdict) -> CopyPair:
+    rotation = 90.0 * (answer.orientation % 4)
+    transform = Transform(answer.orientation >= DIHEDRAL // 2, rotation if rotation <= 180 else rotation - 360)  # noqa: PLR2004 - degrees
+    relation: Relation = "transformed" if answer.orientation else "near"
+    return CopyPair(a, b, relation, verdict, round(min(max(answer.median, 0.0), 1.0), 4), 1.0, transform)

@@ -1,0 +1,103 @@
+"""Nominators: cheap searches that propose pairs for the verifier. What none of them proposes is never looked at.
+
+A nominator is a function ``(features, rows, config) → Nominations``; ``NOMINATORS`` is their visible list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.dedup.hamming import pairs_within
+from dataaudit.domain import DIHEDRAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.domain import FeatureTable
+
+_DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit of a hash: unstable under brightness
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nominations:
+    """Pairs to be verified: in orientation ``orientation`` (see ``domain.DIHEDRAL``) a may look like b; ``a < b``."""
+
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    orientation: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    """0 (the most alike) to 1; the verifier is asked in this order."""
+
+    def __len__(self) -> int:
+        """Return the number of nominations."""
+        return len(self.a)
+
+
+def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
+    """Nominate by perceptual hash in eight orientations: near in 64 bits, confirmed by 256.
+
+    Exact: every pair of ``rows`` with an orientation within ``config.hamming64`` bits of 63 (the mean is masked)
+    and within ``config.hamming256`` of 255 is nominated in each such orientation.
+    """
+    upright = features.phash64[rows, 0] & _DC64
+    found = []
+    for orientation in range(DIHEDRAL):
+        turned, still, _ = pairs_within(features.phash64[rows, orientation] & _DC64, upright, config.hamming64)
+        different = turned != still
+        turned, still = rows[turned[different]], rows[still[different]]
+        distance = _distance256(features, turned, orientation, still)
+        keep = distance <= config.hamming256
+        turned, still, distance = turned[keep], still[keep], distance[keep]
+        forward = turned < still
+        found.append(
+            (
+                np.where(forward, turned, still),
+                np.where(forward, still, turned),
+                np.where(forward, orientation, inverse(orientation)),
+                distance / 255.0,
+            )
+        )
+    return closest(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nominations], ...]] = (dihedral_hash,)
+"""Every search that proposes pairs. A new one is a function here, and nothing else changes."""
+
+
+def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
+    """Ask every nominator and merge what they propose."""
+    proposals = [nominator(features, rows, config) for nominator in NOMINATORS]
+    return closest(
+        *(np.concatenate([getattr(some, name) for some in proposals]) for name in ("a", "b", "orientation", "distance"))
+    )
+
+
+def closest(
+    a: NDArray[np.int64], b: NDArray[np.int64], orientation: NDArray[np.int64], distance: NDArray[np.float64]
+) -> Nominations:
+    """Return the nominations sorted by (a, b, orientation), each once, with its smallest distance."""
+    order = np.lexsort((distance, orientation, b, a))
+    a, b, orientation, distance = a[order], b[order], orientation[order], distance[order]
+    first = np.ones(len(a), bool)
+    first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1]) | (orientation[1:] != orientation[:-1])
+    return Nominations(a[first], b[first], orientation[first], distance[first])
+
+
+def inverse(orientation: int) -> int:
+    """Return the orientation that undoes ``orientation``: a mirrored one undoes itself, a turn is turned back."""
+    return orientation if orientation >= DIHEDRAL // 2 else -orientation % (DIHEDRAL // 2)
+
+
+def _distance256(
+    features: FeatureTable, turned: NDArray[np.int64], orientation: int, still: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    difference = features.phash256[turned, orientation] ^ features.phash256[still, 0]
+    difference[:, 0] &= _DC64
+    distance: NDArray[np.int64] = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)
+    return distance

@@ -1,0 +1,515 @@
+"""Every value that crosses a stage. Read this first, then ``pipeline.py``.
+
+``root → Catalog → FeatureTable → CopyGraph``; the three together are ``Measurements``, and that is all a
+scanner or a fixer sees. Scanners turn measurements into ``Finding``; fixers turn them into plans
+(``SplitPlan``, ``ClassWeights``, ``AugmentationPlan``); a ``Report`` is what the reports render.
+
+Values are frozen, sequences are tuples. **The row number is the join key**: row ``i`` of the catalog, of the
+feature table and of every later array is the same file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# --------------------------------------------------------------------------------------------- FIND
+
+Role = Literal["train", "val", "test"]
+ROLES: Final[tuple[Role, ...]] = ("train", "val", "test")
+"""The roles of a split, in the order of their codes (0, 1, 2; -1 is *no split*)."""
+
+NONE: Final = -1
+"""The code of an absent label, split or group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image file: its path relative to the dataset (``/`` separated), and what the layout says of it."""
+
+    path: str
+    label: str | None
+    split: Role | None
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or folder that is not a sample, and why. Nothing is skipped in silence."""
+
+    path: str
+    kind: str
+    """A stable slug: ``hidden``, ``not-an-image``, ``irregular``, ``dangling-link``, ``link-loop``,
+    ``directory-link``, ``no-permission``, ``outside-layout``, ``apple-double``, ``system-file``,
+    ``phantom-folder``, ``left-out`` …"""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFolder:
+    """A folder that Keras's ``image_dataset_from_directory`` would take for a class, or a phantom of one."""
+
+    path: str
+    """Relative to the dataset, ``/`` separated: ``train/cat``."""
+    split: Role | None
+    name: str
+    images: int
+    """Samples in it, sub-folders included."""
+    phantom: bool = False
+    """A folder no one means as a class: ``.ipynb_checkpoints``, ``__MACOSX``, hidden folders."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalog:
+    """The dataset as columns, in path order (raw bytes), fixed once.
+
+    Columns because 100,000 samples cost a quarter of what as many objects cost; ``catalog[i]`` gives a
+    readable :class:`Sample`.
+    """
+
+    root: Path
+    """Where the files are. Never printed by a report."""
+    layout: str
+    """``split/class/file``, ``class/file``, ``manifest`` or ``metadata``."""
+    labels_from: str
+    """How labels were found, as a person reads it: ``folder names``, ``column 'label' of manifest.csv``."""
+    paths: tuple[str, ...]
+    classes: tuple[str, ...]
+    """Class names sorted by code point, as Keras sorts them; a label code is an index into them."""
+    groups: tuple[str, ...]
+    """Declared group keys, sorted; a group code is an index into them."""
+    label_codes: NDArray[np.int32]
+    """(n,) index into ``classes``; -1 is unlabelled."""
+    split_codes: NDArray[np.int8]
+    """(n,) index into ``ROLES``; -1 is no split."""
+    group_codes: NDArray[np.int32]
+    """(n,) index into ``groups``; -1 is no declared group (a group of its own)."""
+    skipped: tuple[Skipped, ...] = ()
+    class_folders: tuple[ClassFolder, ...] = ()
+    split_folders: tuple[tuple[str, Role], ...] = ()
+    """The top folders that were taken for splits, with their roles: ``(("Training", "train"), …)``."""
+    outside_links: tuple[str, ...] = ()
+    """Samples that are links to files outside the dataset."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> Sample:
+        """Return row ``row`` as a readable sample."""
+        label, split, group = int(self.label_codes[row]), int(self.split_codes[row]), int(self.group_codes[row])
+        return Sample(
+            self.paths[row],
+            None if label == NONE else self.classes[label],
+            None if split == NONE else ROLES[split],
+            None if group == NONE else self.groups[group],
+        )
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Iterate over the samples in row order."""
+        return (self[row] for row in range(len(self)))
+
+    @property
+    def splits(self) -> tuple[Role, ...]:
+        """The roles that hold at least one sample, in role order."""
+        return tuple(role for code, role in enumerate(ROLES) if bool(np.any(self.split_codes == code)))
+
+    def rows_of(self, role: Role | None) -> NDArray[np.intp]:
+        """Return the rows of one split (``None``: of the samples without a split), ascending."""
+        return np.flatnonzero(self.split_codes == (NONE if role is None else ROLES.index(role)))
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return samples per split and class, shape (4, classes): train, val, test, unsplit; unlabelled excluded."""
+        table = np.zeros((len(ROLES) + 1, len(self.classes)), np.int64)
+        labelled = self.label_codes != NONE
+        np.add.at(table, (self.split_codes[labelled], self.label_codes[labelled]), 1)
+        return table
+
+
+# ------------------------------------------------------------------------------------------ MEASURE
+
+PROPERTY_NAMES: Final = (
+    "luminance",
+    "contrast",
+    "sharpness",
+    "saturation",
+    "colourfulness",
+    "entropy",
+    "aspect",
+    "megapixels",
+    "bits_per_pixel",
+)
+"""The columns of ``FeatureTable.properties``; their formulas stand in ``features/properties.py``."""
+
+DIHEDRAL: Final = 8
+"""Orientations of a picture. Orientation ``k`` is: mirror left-right if ``k >= 4``, then rotate
+counter-clockwise by ``90 · (k % 4)`` degrees."""
+
+FailureKind = Literal["unreadable", "truncated", "too-many-pixels", "timeout", "memory", "crash"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a file could not be measured."""
+
+    kind: FailureKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureTable:
+    """What was measured of each file: one row a sample, one NumPy column a feature.
+
+    A row whose ``failures`` entry is set keeps its digest where the bytes could be read; every other column
+    of it holds zeros (properties: NaN).
+    """
+
+    sha256: NDArray[np.uint64]
+    """(n, 4) SHA-256 of the file's bytes, big-endian words; zeros where the file could not be read."""
+    pixel_digest: NDArray[np.uint64]
+    """(n,) first 64 bits of the SHA-256 of the measured picture's pixels, shape and mode included."""
+    phash64: NDArray[np.uint64]
+    """(n, 8) 64-bit perceptual hash of the measured picture in each of its eight orientations."""
+    phash256: NDArray[np.uint64]
+    """(n, 8, 4) 256-bit perceptual hash, likewise."""
+    properties: NDArray[np.float32]
+    """(n, len(PROPERTY_NAMES)) statistics of the measured picture."""
+    width: NDArray[np.int32]
+    """(n,) stored width in pixels, EXIF orientation not applied."""
+    height: NDArray[np.int32]
+    file_bytes: NDArray[np.int64]
+    """(n,) length of the file in bytes."""
+    format: NDArray[np.str_]
+    """(n,) ``<U5``: ``JPEG PNG GIF BMP WEBP TIFF AVIF``, or empty."""
+    mode: NDArray[np.str_]
+    """(n,) ``<U8``: Pillow's mode of the stored picture (``L``, ``RGB``, ``P``, ``CMYK``, ``I;16`` …)."""
+    exif_orientation: NDArray[np.uint8]
+    """(n,) EXIF tag 0x0112, 1 to 8; 0 where there is none."""
+    frames: NDArray[np.int32]
+    """(n,) frames of the file (1: a still picture)."""
+    failures: tuple[Failure | None, ...]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.failures)
+
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """(n,) whether the file was measured."""
+        return np.array([failure is None for failure in self.failures], bool)
+
+    def property(self, name: str) -> NDArray[np.float32]:
+        """Return one column of ``properties``, shape (n,)."""
+        column: NDArray[np.float32] = self.properties[:, PROPERTY_NAMES.index(name)]
+        return column
+
+    def hex_digest(self, row: int) -> str:
+        """Return the SHA-256 of row ``row`` as 64 hexadecimal digits; empty where the file could not be read."""
+        words = self.sha256[row]
+        return "".join(f"{int(word):016x}" for word in words) if words.any() else ""
+
+    @staticmethod
+    def concat(parts: Sequence[FeatureTable]) -> FeatureTable:
+        """Join tables row-wise; associative, so an engine may build them in parts of any size.
+
+        Raises:
+            ValueError: if ``parts`` is empty.
+        """
+        columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(FeatureTable)}
+        failures = tuple(chain.from_iterable(columns.pop("failures")))
+        return FeatureTable(**{name: np.concatenate(column) for name, column in columns.items()}, failures=failures)
+
+
+# ------------------------------------------------------------------------------------------- RELATE
+
+Relation = Literal["exact", "pixel", "near", "transformed"]
+RELATIONS: Final[tuple[Relation, ...]] = ("exact", "pixel", "near", "transformed")
+"""From the closest to the loosest: same bytes; same decoded pixels; same view (re-encoded, resized,
+brightened …); another view (mirrored, turned, …)."""
+Verdict = Literal["proved", "probable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """The map that takes picture a to picture b, applied in the order of the fields."""
+
+    mirrored: bool = False
+    """Mirrored left-right, first."""
+    rotation: float = 0.0
+    """Degrees counter-clockwise, in (-180, 180]."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    shear: float = 0.0
+    """Degrees."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Fractions of b's width and height."""
+
+    def describe(self) -> str:
+        """Return the transform in words: ``mirrored, rotated 90°``; ``upright`` for the identity."""
+        words = ["mirrored"] if self.mirrored else []
+        if self.rotation:
+            words.append(f"rotated {self.rotation:g}°")
+        if self.scale != (1.0, 1.0):
+            x, y = self.scale
+            words.append(f"zoomed {x:.3g}" if x == y else f"zoomed {x:.3g} × {y:.3g}")
+        if self.shear:
+            words.append(f"sheared {self.shear:g}°")
+        if self.shift != (0.0, 0.0):
+            words.append(f"shifted {self.shift[0]:+.0%}, {self.shift[1]:+.0%}")
+        return ", ".join(words) or "upright"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPair:
+    """Two rows that show the same picture, ``a < b``; the transform takes a to b (None where a relation has none)."""
+
+    a: int
+    b: int
+    relation: Relation
+    verdict: Verdict
+    similarity: float
+    """0 to 1; 1 is identical."""
+    overlap: float
+    """0 to 1: the share of b's area that a shows."""
+    transform: Transform | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CopyGraph:
+    """All pairs found, sorted by (a, b), and what they join."""
+
+    pairs: tuple[CopyPair, ...]
+    component: NDArray[np.int64]
+    """(n,) the smallest row of the row's copy group: the component of the *proved* edges it lies in."""
+    not_compared: NDArray[np.bool_]
+    """(n,) readable pictures too flat to be matched by content; only byte-identical copies of them are known."""
+
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Return the copy groups of two rows and more, each ascending, sorted by their first row."""
+        order = np.argsort(self.component, kind="stable")
+        _, starts, sizes = np.unique(self.component[order], return_index=True, return_counts=True)
+        return tuple(
+            tuple(int(row) for row in order[start : start + size]) for start, size in zip(starts, sizes, strict=True) if size > 1
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurements:
+    """All that a scanner or a fixer sees."""
+
+    catalog: Catalog
+    features: FeatureTable
+    copies: CopyGraph
+
+
+# -------------------------------------------------------------------------------------------- JUDGE
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
+"""From the worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a code means; written once, read by ``explain``, the README table and every report."""
+
+    code: str
+    name: str
+    """A stable slug: ``exact-copy-across-splits``."""
+    severity: Severity
+    summary: str
+    """One line, no full stop."""
+    why: str
+    """What it does to the training or its score."""
+    remedy: str
+    """What to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvidence:
+    """What is wrong with one file: what was found, what was expected."""
+
+    found: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyEvidence:
+    """The pairs by which a copy group is known."""
+
+    pairs: tuple[CopyPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEvidence:
+    """A group key and its samples per split: ``(("train", 12), ("val", 3))``."""
+
+    key: str
+    splits: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableEvidence:
+    """Counts or shares: one row a class (or another thing), one column a split (or another thing)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestEvidence:
+    """A statistical test: what was compared, how large the effect is, and how sure."""
+
+    test: str
+    subject: str
+    """What differs: ``luminance``, ``class shares``."""
+    splits: tuple[str, ...]
+    n: tuple[int, ...]
+    """Samples compared, per split; copies counted once where the message says so."""
+    statistic: float
+    p_value: float
+    q_value: float
+    """After Benjamini–Hochberg over every test of the run that belongs to the family; equals p where it stands alone."""
+    effect: float
+    effect_name: str
+    interval: tuple[float, float] | None = None
+
+
+Evidence = FileEvidence | CopyEvidence | GroupEvidence | TableEvidence | TestEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: a file (INT), a copy group (LEK, DUP, LBL), or a test (the rest)."""
+
+    rule: Rule
+    message: str
+    """Stands alone: what, how much, how sure."""
+    samples: tuple[int, ...]
+    """Rows, ascending."""
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A rule that did not run. It is never a pass."""
+
+    rule: Rule
+    reason: str
+    """Starts with ``not-applicable``, ``too-few``, ``needs-extra`` or ``failed``, then ``: `` and the details."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """How much of one split is known from another."""
+
+    split: Role
+    samples: int
+    leaked: int
+    """Samples with a proved copy in another split."""
+
+    @property
+    def share(self) -> float:
+        """Leaked over samples; 0 for an empty split."""
+        return self.leaked / self.samples if self.samples else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The verdict, and the numbers its sentence is made of."""
+
+    verdict: Literal["trustworthy", "suspect", "not-trustworthy"]
+    sentence: str
+    leaks: tuple[Leak, ...]
+    """One a split that is present, in role order."""
+    notes: tuple[str, ...] = ()
+    """What ``--val-accuracy`` adds, and whatever else belongs beside the verdict, one sentence each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """All that the reports render. It prints no clock, host or absolute path: same input, same bytes."""
+
+    measurements: Measurements
+    summary: Summary
+    findings: tuple[Finding, ...]
+    """Complete, worst first: by severity, code, first sample path."""
+    rules_run: tuple[Rule, ...]
+    rules_not_run: tuple[NotRun, ...]
+    fingerprint: str
+    """SHA-256 over (path, label, split, content digest) of every sample, hexadecimal."""
+
+
+# ------------------------------------------------------------------------------------------ CORRECT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SplitPlan:
+    """Where every sample goes. One entry a catalog row; a left-out sample has split code -1."""
+
+    catalog: Catalog
+    seed: int
+    ratios: tuple[float, float, float] | None
+    """Shares of train, val and test, summing to 1; None for a repair, which keeps the sizes it finds."""
+    mode: Literal["repair", "remake"]
+    split_codes: NDArray[np.int8]
+    """(n,) the planned split; -1 is left out."""
+    fold_codes: NDArray[np.int32]
+    """(n,) cross-validation fold of the samples outside test; -1 is none."""
+    units: NDArray[np.int64]
+    """(n,) the smallest row of the unit that is placed as a whole: copy groups and declared groups, joined."""
+    reasons: tuple[str, ...]
+    """Why each row was moved or left out; empty for a row that stays, or that had no split before."""
+    digests: tuple[str, ...]
+    """SHA-256 of each file, hexadecimal; empty where the file could not be read."""
+    impossible: tuple[str, ...]
+    """What the groups (or the frozen test split) made impossible, one sentence each."""
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassWeights:
+    """``class_weight`` for ``Model.fit``: index → weight, every class present, in Keras's order."""
+
+    class_names: tuple[str, ...]
+    weights: tuple[float, ...]
+    counts: tuple[int, ...]
+    """Train samples a class the weights were made from."""
+    method: Literal["balanced", "effective-number", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationLayer:
+    """One Keras preprocessing layer of the train-only pipeline, and the evidence for it."""
+
+    layer: str
+    """Class name in ``keras.layers``: ``RandomFlip``."""
+    arguments: tuple[tuple[str, str | float | int | bool | tuple[float, ...]], ...]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationPlan:
+    """The train-only augmentation policy: layers in order, and the layers left out with their reasons."""
+
+    layers: tuple[AugmentationLayer, ...]
+    left_out: tuple[tuple[str, str], ...]
+    image_size: tuple[int, int]
+    """(height, width) that the pipeline resizes to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything a plan folder holds. Order is fixed: split, then weights and augmentation on its train part."""
+
+    split: SplitPlan
+    class_weights: ClassWeights
+    augmentation: AugmentationPlan

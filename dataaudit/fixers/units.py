@@ -1,0 +1,204 @@
+"""What is placed as a whole, in an order that only contents decide.
+
+Names, roots and row numbers never order anything here: rows are ordered by a keyed hash of their bytes, units by
+the smallest key of their members, classes by the smallest key of theirs. So renaming a file, a folder or a class
+changes nothing in which contents go where. Only between identical files does the path decide, and there it
+cannot matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataaudit.domain import NONE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataaudit.domain import Catalog, FeatureTable, Measurements
+
+__all__ = ["Units", "fingerprint", "join", "row_keys", "twins"]
+
+
+def row_keys(features: FeatureTable, seed: int) -> NDArray[np.uint64]:
+    """Return the keyed hash of each file's content: BLAKE2b of its SHA-256, keyed by the seed.
+
+    Args:
+        features: the table; only the digests are read.
+        seed: any whole number from 0; another seed gives an unrelated order.
+
+    Returns:
+        (n,) 64-bit keys; identical files have the same key.
+    """
+    salt = blake2b(f"dataaudit split {seed}".encode(), digest_size=32).digest()
+    octets = features.sha256.astype(">u8").tobytes()
+    digests = (blake2b(octets[start : start + 32], key=salt, digest_size=8).digest() for start in range(0, len(octets), 32))
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+
+def twins(measurements: Measurements) -> NDArray[np.int64]:
+    """Return, for each row, the smallest row that shows exactly the same picture (same bytes or same pixels), shape (n,)."""
+    edges = [(pair.a, pair.b) for pair in measurements.copies.pairs if pair.relation in {"exact", "pixel"}]
+    return _components(len(measurements.catalog), [_edges(edges), _same_bytes(measurements.features)])
+
+
+def join(measurements: Measurements) -> NDArray[np.int64]:
+    """Return, for each row, the smallest row of the unit it is placed with, shape (n,).
+
+    A unit is a component of the union of: proved copies, probable copies, identical files, declared groups. Files that
+    could not be read join nothing by content; they still belong to their declared group.
+    """
+    catalog, copies = measurements.catalog, measurements.copies
+    readable = measurements.features.readable
+    edges = [(pair.a, pair.b) for pair in copies.pairs if readable[pair.a] and readable[pair.b]]
+    rows = np.flatnonzero(readable & (copies.component != np.arange(len(catalog))))
+    proved = np.stack([rows, copies.component[rows]])
+    same = _same_bytes(measurements.features)
+    same = same[:, readable[same].all(0)]
+    return _components(len(catalog), [_edges(edges), proved, same, _same_code(catalog.group_codes)])
+
+
+def fingerprint(measurements: Measurements) -> str:
+    """Return the SHA-256, hexadecimal, over (path, label, split, content digest) of every sample, in row order."""
+    total = sha256()
+    for row, sample in enumerate(measurements.catalog):
+        fields = (sample.path, sample.label or "", sample.split or "", measurements.features.hex_digest(row))
+        total.update("\0".join(fields).encode("utf-8", "surrogateescape") + b"\n")
+    return total.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """The units of the kept rows in key order: unit 0 has the smallest key. Classes are ranked by content, too."""
+
+    rows: NDArray[np.int64]
+    """(m,) kept rows, unit by unit, inside a unit by key."""
+    starts: NDArray[np.int64]
+    """(u + 1,) unit ``i`` owns ``rows[starts[i]:starts[i + 1]]``."""
+    keys: NDArray[np.uint64]
+    """(u,) smallest key of the unit's rows."""
+    owners: NDArray[np.int64]
+    """(z,) unit of each (unit, class) entry, ascending."""
+    ranks: NDArray[np.int64]
+    """(z,) class rank of each entry, ascending inside a unit."""
+    counts: NDArray[np.int64]
+    """(z,) samples of the entry."""
+    entry_starts: NDArray[np.int64]
+    """(u + 1,) unit ``i`` owns the entries ``entry_starts[i]:entry_starts[i + 1]``."""
+    classes: NDArray[np.int64]
+    """(k,) label code of each class rank; only classes that have a kept row."""
+
+    def __len__(self) -> int:
+        """Return the number of units."""
+        return len(self.keys)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """(u,) samples of each unit."""
+        return np.diff(self.starts)
+
+    def table(self, parts: NDArray[np.int8], count: int) -> NDArray[np.int64]:
+        """Return samples per part and class rank, shape (count, k); units of part -1 are not counted."""
+        table = np.zeros((count, len(self.classes)), np.int64)
+        placed = parts[self.owners] >= 0
+        np.add.at(table, (parts[self.owners[placed]], self.ranks[placed]), self.counts[placed])
+        return table
+
+    def presence(self, parts: NDArray[np.int8], count: int) -> NDArray[np.int64]:
+        """Return units per part and class rank, shape (count, k)."""
+        table = np.zeros((count, len(self.classes)), np.int64)
+        placed = parts[self.owners] >= 0
+        np.add.at(table, (parts[self.owners[placed]], self.ranks[placed]), 1)
+        return table
+
+    def spread(self, parts: NDArray[np.int8], length: int) -> NDArray[np.int8]:
+        """Return the part of every catalog row, shape (length,); -1 where the row is not kept."""
+        codes = np.full(length, NONE, np.int8)
+        codes[self.rows] = np.repeat(parts, self.sizes)
+        return codes
+
+    @classmethod
+    def of(cls, catalog: Catalog, unit_of_row: NDArray[np.int64], keys: NDArray[np.uint64], kept: NDArray[np.bool_]) -> Units:
+        """Build the table of the units that hold the kept rows.
+
+        Args:
+            catalog: for the labels.
+            unit_of_row: (n,) as :func:`join` gives it.
+            keys: (n,) as :func:`row_keys` gives them.
+            kept: (n,) rows to place; each must be labelled.
+        """
+        rows = np.flatnonzero(kept)
+        members, unit = np.unique(unit_of_row[rows], return_inverse=True)
+        unit_keys = np.full(len(members), np.iinfo(np.uint64).max, np.uint64)
+        np.minimum.at(unit_keys, unit, keys[rows])
+        position = np.empty(len(members), np.int64)
+        position[np.argsort(unit_keys, kind="stable")] = np.arange(len(members))
+        unit = position[unit]
+        order = np.lexsort((rows, keys[rows], unit))
+        rows, unit = rows[order], unit[order]
+        classes, rank = _class_ranks(catalog.label_codes[rows], keys[rows])
+        entries, counts = np.unique(unit * max(1, len(classes)) + rank, return_counts=True)
+        owners, ranks = np.divmod(entries, max(1, len(classes)))
+        return cls(
+            rows=rows,
+            starts=_starts(unit, len(members)),
+            keys=np.sort(unit_keys),
+            owners=owners,
+            ranks=ranks,
+            counts=counts,
+            entry_starts=_starts(owners, len(members)),
+            classes=classes,
+        )
+
+
+def _class_ranks(labels: NDArray[np.int32], keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rank the classes by the smallest key of their rows: label code of each rank, and the rank of each row."""
+    codes, inverse = np.unique(labels, return_inverse=True)
+    smallest = np.full(len(codes), np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, inverse, keys)
+    order = np.argsort(smallest, kind="stable")
+    rank = np.empty(len(codes), np.int64)
+    rank[order] = np.arange(len(codes))
+    return codes[order].astype(np.int64), rank[inverse]
+
+
+def _starts(sorted_owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    return np.searchsorted(sorted_owners, np.arange(count + 1))
+
+
+def _edges(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.array(pairs, np.int64).reshape(-1, 2).T
+
+
+def _same_code(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Edges that chain the rows of one code; -1 chains nothing."""
+    order = np.argsort(codes, kind="stable")
+    order = order[codes[order] != NONE]
+    linked = codes[order[1:]] == codes[order[:-1]]
+    return np.stack([order[:-1][linked], order[1:][linked]]).astype(np.int64)
+
+
+def _same_bytes(features: FeatureTable) -> NDArray[np.int64]:
+    """Edges that chain the rows with the same SHA-256; files that could not be read (zeros) chain nothing."""
+    order = np.lexsort(features.sha256.T)
+    order = order[features.sha256[order].any(1)]
+    linked = (features.sha256[order[1:]] == features.sha256[order[:-1]]).all(1)
+    return np.stack([order[:-1][linked], order[1:][linked]]).astype(np.int64)
+
+
+def _components(rows: int, edges: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the smallest row of each row's component, shape (rows,)."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - heavy, and `--help` must not pay for it
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - likewise
+
+    if not rows:
+        return np.zeros(0, np.int64)
+    a, b = np.concatenate(edges, axis=1)
+    _, label = connected_components(coo_array((np.ones(len(a), np.int8), (a, b)), shape=(rows, rows)), directed=False)
+    smallest = np.full(int(label.max()) + 1, rows, np.int64)
+    np.minimum.at(smallest, label, np.arange(rows))
+    return smallest[label]

@@ -1,0 +1,151 @@
+"""What every report tells, in order, before it becomes text, HTML or Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dataaudit.domain import NONE, ROLES, SEVERITIES
+from dataaudit.reports.names import prose, shown
+
+if TYPE_CHECKING:
+    from dataaudit.domain import Finding, Leak, Report, Rule, Sample, Severity, Skipped
+
+UNSPLIT: Final = "unsplit"
+"""How the samples without a split are named, where splits are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rule and everything it found, by first sample path."""
+
+    rule: Rule
+    findings: tuple[Finding, ...]
+
+
+def blocks(report: Report) -> tuple[Block, ...]:
+    """Return one block a rule that found something: worst first, then by code."""
+    found: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        found.setdefault(finding.rule.code, []).append(finding)
+    ordered = sorted(found.values(), key=lambda findings: (SEVERITIES.index(findings[0].rule.severity), findings[0].rule.code))
+    return tuple(Block(findings[0].rule, tuple(findings)) for findings in ordered)
+
+
+def severities(report: Report) -> dict[Severity, int]:
+    """Return the number of findings of each severity, worst first, zeros included."""
+    count = Counter(finding.rule.severity for finding in report.findings)
+    return {severity: count[severity] for severity in SEVERITIES}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One split of the dataset, counted."""
+
+    name: str
+    """``train``, ``val``, ``test``, or ``unsplit``."""
+    samples: int
+    per_class: tuple[int, ...]
+    """One a class of the catalog."""
+    unlabelled: int
+    leak: Leak | None
+
+    @property
+    def majority(self) -> tuple[int, float] | None:
+        """The largest class (its index) and its share of the labelled samples: what always answering it scores."""
+        labelled = sum(self.per_class)
+        if not labelled:
+            return None
+        most = max(self.per_class)
+        return self.per_class.index(most), most / labelled
+
+
+def columns(report: Report) -> tuple[Column, ...]:
+    """Return the splits that hold a sample, in role order, the unsplit samples last."""
+    catalog = report.measurements.catalog
+    counts = catalog.counts()
+    leaks = {leak.split: leak for leak in report.summary.leaks}
+    found = []
+    for code, role in enumerate((*ROLES, None)):
+        rows = catalog.rows_of(role)
+        if len(rows):
+            unlabelled = int((catalog.label_codes[rows] == NONE).sum())
+            leak = None if role is None else leaks.get(role)
+            found.append(Column(role or UNSPLIT, len(rows), tuple(int(n) for n in counts[code]), unlabelled, leak))
+    return tuple(found)
+
+
+def shown_classes(splits: tuple[Column, ...], limit: int) -> tuple[tuple[int, ...], int]:
+    """Return the classes a table of at most ``limit`` rows shows, and how many it leaves out.
+
+    All of them in class order where they fit; else the largest and the smallest, from the largest, and the number
+    left out between the two halves.
+    """
+    totals = [sum(counts) for counts in zip(*(split.per_class for split in splits), strict=True)]
+    if len(totals) <= limit:
+        return tuple(range(len(totals))), 0
+    by_size = sorted(range(len(totals)), key=lambda index: (-totals[index], index))
+    half = limit // 2
+    return (*by_size[:half], *by_size[-half:]), len(totals) - 2 * half
+
+
+def inferred(report: Report) -> str:
+    """Return what was inferred from the layout, in one line.
+
+    ``3 splits (Training = train, val, test), 10 classes, 50,000 images, labels = folder names``.
+    """
+    catalog = report.measurements.catalog
+    folders = [role if folder == role else f"{shown(folder)} = {role}" for folder, role in catalog.split_folders]
+    named = ", ".join(folders or catalog.splits)
+    splits = f"{plural(len(catalog.splits), 'split')} ({named})" if catalog.splits else "no splits"
+    parts = [splits, plural(len(catalog.classes), "class", "classes"), plural(len(catalog), "image")]
+    unlabelled = int((catalog.label_codes == NONE).sum())
+    if unlabelled:
+        parts.append(f"{unlabelled:,} of them without a label")
+    if catalog.groups:
+        parts.append(plural(len(catalog.groups), "declared group"))
+    return ", ".join([*parts, f"labels = {prose(catalog.labels_from)}"])
+
+
+def not_run(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the reasons why rules did not run, each with its codes, by first code."""
+    reasons: dict[str, list[str]] = {}
+    for absent in sorted(report.rules_not_run, key=lambda absent: absent.rule.code):
+        reasons.setdefault(prose(absent.reason), []).append(absent.rule.code)
+    return tuple((reason, tuple(codes)) for reason, codes in reasons.items())
+
+
+def skipped_kinds(skipped: tuple[Skipped, ...]) -> tuple[tuple[str, int], ...]:
+    """Return how many entries were skipped for each kind of reason, most first."""
+    return tuple(sorted(Counter(entry.kind for entry in skipped).items(), key=lambda item: (-item[1], item[0])))
+
+
+def closing(report: Report) -> str:
+    """Return the line of counts that ends a report."""
+    counts = severities(report)
+    found = f"{plural(counts['error'], 'error')}, {plural(counts['warning'], 'warning')}, {counts['info']:,} info"
+    rules = plural(len(report.rules_run), "rule") + " run"
+    if report.rules_not_run:
+        rules += f", {len(report.rules_not_run)} not run"
+    return f"{found} in {plural(len(report.measurements.catalog), 'image')}; {rules}."
+
+
+def origin(sample: Sample) -> str:
+    """Return where a sample stands, ``train · cat``; ``no label`` where it has none."""
+    label = "no label" if sample.label is None else shown(sample.label)
+    return f"{sample.split or UNSPLIT} · {label}"
+
+
+def plural(count: int, singular: str, many: str | None = None) -> str:
+    """Return ``1 image``, ``2 images``, ``50,000 images``."""
+    return f"{count:,} {singular if count == 1 else many or singular + 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share (0 to 1) as ``15.5 %``; never ``0 %`` or ``100 %`` for what is not quite so."""
+    if 0 < share < 0.0005:  # noqa: PLR2004 - what one decimal would round away
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:  # noqa: PLR2004
+        return "> 99.9 %"
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"

@@ -1,0 +1,201 @@
+"""The report for a terminal: the verdict first, then the worst first, and never more than a screen or two."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Final
+
+from dataaudit.reports.names import prose, shown
+from dataaudit.reports.outline import (
+    Block,
+    Column,
+    blocks,
+    closing,
+    columns,
+    inferred,
+    not_run,
+    percent,
+    plural,
+    shown_classes,
+    skipped_kinds,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from dataaudit.domain import Report
+
+WIDTH: Final = 100
+"""Columns where no terminal says otherwise."""
+NARROWEST: Final = 40
+FULL_BLOCKS: Final = 8
+"""Rules told with examples and remedy; those after them, and every *info*, get one line each."""
+TABLE_ROWS: Final = 12
+BAR: Final = 24
+"""Columns of the longest bar."""
+VERDICT_STYLE: Final = {"trustworthy": "bold green", "suspect": "bold yellow", "not-trustworthy": "bold red"}
+SEVERITY_STYLE: Final = {"error": "bold red", "warning": "bold yellow", "info": "cyan"}
+_INDENT: Final = 2
+_HANG: Final = 9
+"""Columns before the text of a block: its widest severity, and the space around it."""
+
+
+def render(report: Report, *, width: int | None = None, colour: bool = False, examples: int = 3) -> str:
+    """Return the report as text, a newline at its end.
+
+    Args:
+        report: what to tell.
+        width: columns of the terminal; None where there is none: 100, and the verdict stays on one line, so that
+            ``head -1`` is the verdict.
+        colour: whether to use ANSI colours (the caller knows of ``NO_COLOR`` and of the stream).
+        examples: findings shown of each rule; all others are in report.json.
+    """
+    console = _console(max(width or WIDTH, NARROWEST), colour=colour)
+    sentence = _styled(prose(report.summary.sentence), VERDICT_STYLE[report.summary.verdict])
+    console.print(sentence, soft_wrap=width is None)
+    for note in report.summary.notes:
+        _paragraph(console, prose(note), 0)
+    console.print()
+    _paragraph(console, inferred(report), 0)
+    console.print()
+    _table(console, report)
+    _findings(console, report, examples)
+    _remainder(console, report)
+    return "\n".join(line.rstrip() for line in _output(console).splitlines()) + "\n"
+
+
+def _console(width: int, *, colour: bool) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - only where text is rendered
+
+    return Console(
+        file=StringIO(),
+        width=width,
+        force_terminal=colour,
+        force_jupyter=False,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+        _environ={},
+    )
+
+
+def _output(console: Console) -> str:
+    file = console.file
+    assert isinstance(file, StringIO)  # noqa: S101 - as _console made it
+    return file.getvalue()
+
+
+def _styled(text: str, style: str = "") -> Text:
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(text, style, overflow="fold")
+
+
+def _paragraph(console: Console, text: str, indent: int, *, style: str = "", mark: str = "", most: int | None = None) -> None:
+    """Print wrapped text after ``indent`` columns and a hanging ``mark``; beyond ``most`` lines it ends in ``…``."""
+    room = max(console.width - indent - len(mark), 10)
+    lines = list(_styled(text, style).wrap(console, room))
+    if most is not None and len(lines) > most:
+        lines = lines[:most]
+        lines[-1].truncate(room - 2)
+        lines[-1].append(" …")
+    for number, line in enumerate(lines):
+        line.rstrip()
+        console.print(_styled(" " * indent + (mark if number == 0 else " " * len(mark))).append_text(line), no_wrap=True)
+
+
+def _table(console: Console, report: Report) -> None:
+    """Print samples per class and split; a bar a class shows its size in all splits together."""
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    splits = columns(report)
+    classes = report.measurements.catalog.classes
+    picked, left_out = shown_classes(splits, TABLE_ROWS)
+    totals = {index: sum(split.per_class[index] for split in splits) for index in picked}
+    longest = max(totals.values(), default=0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", show_footer=True)
+    table.add_column("class", footer=_footer("all images", splits, "leaked"), overflow="ellipsis", no_wrap=True, max_width=32)
+    for split in splits:
+        table.add_column(split.name, footer=_footer(f"{split.samples:,}", splits, _leaked(split)), justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, style="cyan")
+    for number, index in enumerate(picked):
+        if left_out and number == len(picked) // 2:
+            table.add_row(_styled(f"… {plural(left_out, 'class', 'classes')} between", "dim"))
+        bar = "█" * max(round(BAR * totals[index] / longest), 1) if totals[index] else ""
+        table.add_row(_styled(shown(classes[index])), *(_count(split.per_class[index]) for split in splits), bar)
+    if any(split.unlabelled for split in splits):
+        table.add_row(_styled("(no label)", "dim"), *(_count(split.unlabelled) for split in splits), "")
+    console.print(table)
+    console.print()
+
+
+def _footer(first: str, splits: tuple[Column, ...], second: str) -> Text:
+    return _styled(f"{first}\n{second}" if any(split.leak for split in splits) else first)
+
+
+def _leaked(split: Column) -> str:
+    return "" if split.leak is None else percent(split.leak.share)
+
+
+def _count(count: int) -> Text:
+    return _styled(f"{count:,}") if count else _styled("–", "dim")
+
+
+def _findings(console: Console, report: Report, examples: int) -> None:
+    found = blocks(report)
+    if not found:
+        console.print(_styled("Nothing found.", "green"))
+        console.print()
+        return
+    full = [block for block in found if block.rule.severity != "info"][:FULL_BLOCKS]
+    brief = [block for block in found if block not in full]
+    for block in full:
+        _full(console, block, examples)
+        console.print()
+    for block in brief:
+        _brief(console, block)
+    if brief:
+        console.print()
+
+
+def _heading(console: Console, block: Block) -> None:
+    rule, count = block.rule, f"{len(block.findings):,} ×"
+    line = _styled(f"{rule.severity:<{_HANG}}", SEVERITY_STYLE[rule.severity])
+    line.append(rule.code, "bold").append(f"  {rule.name}")
+    line.append(count.rjust(max(console.width - len(line), len(count) + 2)), "bold")
+    console.print(line, no_wrap=True, soft_wrap=True)
+
+
+def _full(console: Console, block: Block, examples: int) -> None:
+    _heading(console, block)
+    for finding in block.findings[:examples]:
+        _paragraph(console, prose(finding.message), _HANG, mark="· ", most=2)
+    rest = len(block.findings) - examples
+    if rest > 0:
+        _paragraph(console, f"… and {rest:,} more (see report.json)", _HANG, style="dim")
+    _paragraph(console, block.rule.remedy, _HANG, mark="→ ", style="green", most=3)
+
+
+def _brief(console: Console, block: Block) -> None:
+    _heading(console, block)
+    more = f" (+ {len(block.findings) - 1:,} more)" if len(block.findings) > 1 else ""
+    _paragraph(console, f"e.g. {prose(block.findings[0].message)}{more}", _HANG, style="dim", most=1)
+
+
+def _remainder(console: Console, report: Report) -> None:
+    reasons = not_run(report)
+    if reasons:
+        console.print(_styled(f"Not run, and so not passed: {plural(len(report.rules_not_run), 'rule')}", "bold"))
+        for reason, codes in reasons:
+            _paragraph(console, f"{' '.join(codes)}  {reason}", _INDENT, most=2)
+        console.print()
+    skipped = report.measurements.catalog.skipped
+    if skipped:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in skipped_kinds(skipped))
+        _paragraph(console, f"Not samples: {kinds} (listed in report.json)", 0)
+    _paragraph(console, closing(report), 0, style="bold")

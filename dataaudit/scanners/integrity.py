@@ -1,0 +1,181 @@
+"""INT: can the trainer read every file, and does it see the picture that you see? One finding per file.
+
+What the catalog set aside (``skipped``) is at most *info*, so that it never changes the exit code; the one exception is a
+hidden image that Keras loads all the same (INT116, warning), for it does reach the training.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.domain import FileEvidence, Finding
+from dataaudit.scanners.integrity_rules import RULE_OF_FAILURE, RULES, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Catalog, FeatureTable, Measurements
+
+__all__ = ["RULES", "scan"]
+
+KERAS_EXTENSIONS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+"""What ``image_dataset_from_directory`` loads (``keras/src/utils/image_dataset_utils.py``, Keras 3.15)."""
+TENSORFLOW_FORMATS: Final = frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP"})
+"""Of the formats measured, those that ``tf.io.decode_image`` takes (TensorFlow 2.21)."""
+EXTENSIONS: Final = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+}
+TINY: Final = 32
+"""Short side in pixels under which a picture is tiny: CIFAR's size is not."""
+IRREGULAR: Final = frozenset({"irregular", "dangling-link", "link-loop", "directory-link", "no-permission"})
+HIDDEN: Final = frozenset({"hidden", "apple-double"})
+ORIENTATIONS: Final = (
+    "upright",
+    "mirrored left-right",
+    "turned by 180°",
+    "mirrored top-bottom",
+    "mirrored along its main diagonal",
+    "turned by 90° clockwise",
+    "mirrored along its other diagonal",
+    "turned by 90° counter-clockwise",
+)
+"""What a viewer does to the stored pixels of EXIF orientation 1 to 8."""
+
+
+def scan(measurements: Measurements, config: Config) -> Iterator[Finding]:
+    """Yield what is wrong with single files, by their content, their names and what the catalog set aside."""
+    catalog, features = measurements.catalog, measurements.features
+    yield from _failures(catalog, features)
+    yield from _formats(catalog, features)
+    yield from _pictures(catalog, features)
+    yield from _flat(measurements, config)
+    yield from _names(catalog)
+    yield from _colliding(catalog)
+    yield from _skipped(catalog)
+
+
+def _extension(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return "." + name.rsplit(".", 1)[1].lower() if "." in name else ""
+
+
+def _file(code: str, catalog: Catalog, row: int, message: str, found: str, expected: str) -> Finding:
+    return Finding(rule(code), f"{catalog.paths[row]}: {message}", (row,), FileEvidence(found, expected))
+
+
+def _failures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
+    for row, failure in enumerate(features.failures):
+        if failure is None:
+            continue
+        broken = RULE_OF_FAILURE[failure.kind]
+        message = f"{broken.summary[0].lower()}{broken.summary[1:]} ({failure.detail})"
+        yield _file(broken.code, catalog, row, message, f"{failure.kind}: {failure.detail}", "a picture that decodes to its end")
+
+
+def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
+    for row, (path, content) in enumerate(zip(catalog.paths, features.format.tolist(), strict=True)):
+        extension = _extension(path)
+        if extension not in KERAS_EXTENSIONS:
+            told = f"the extension {extension or '(none)'} is not one that Keras's folder loader reads; it skips the file in silence"
+            yield _file("INT106", catalog, row, told, extension or "no extension", " ".join(KERAS_EXTENSIONS))
+        if not content:
+            continue
+        if content not in TENSORFLOW_FORMATS:
+            told = f"the content is {content}, which tf.io.decode_image cannot decode"
+            yield _file("INT105", catalog, row, told, content, "JPEG, PNG, GIF, BMP, WebP or JPEG XL")
+        if extension not in EXTENSIONS[content]:
+            told = f"named {extension or 'without an extension'}, but the content is {content}"
+            yield _file("INT107", catalog, row, told, content, f"the content of a {extension or 'named'} file")
+
+
+def _pictures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
+    for row in np.flatnonzero(features.exif_orientation > 1).tolist():
+        tag = int(features.exif_orientation[row])
+        seen = ORIENTATIONS[tag - 1] if tag <= len(ORIENTATIONS) else "unknown"
+        message = f"EXIF orientation {tag} ({seen} by viewers); TensorFlow and Keras ignore it and train on the stored pixels"
+        yield _file("INT108", catalog, row, message, f"EXIF orientation {tag}", "EXIF orientation 1 or none")
+    for row in np.flatnonzero(features.readable).tolist():
+        for found in _unusual(str(features.format[row]), str(features.mode[row]), int(features.frames[row])):
+            yield _file("INT109", catalog, row, found, found, "a still 8-bit grey or RGB picture")
+        width, height = int(features.width[row]), int(features.height[row])
+        if min(width, height) < TINY:
+            message = f"{width} × {height} pixels; resizing enlarges it until nothing but blur is left"
+            yield _file("INT111", catalog, row, message, f"{width} × {height}", f"a short side of at least {TINY} pixels")
+
+
+def _unusual(content: str, mode: str, frames: int) -> Iterator[str]:
+    if mode.startswith(("I", "F")):
+        yield f"mode {mode}: more than 8 bits a channel, which tf.io.decode_image cuts down to 8"
+    elif mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
+        yield f"mode {mode}: colours must be converted to RGB, and decoders differ in how"
+    elif mode == "RGBA" and content == "WEBP":
+        yield "mode RGBA: a WebP with an alpha channel, which tf.io.decode_image refuses with channels=3"
+    elif mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
+        yield f"mode {mode}: it has an alpha channel, which Keras drops without blending, so that hidden pixels show"
+    elif mode == "P" and content == "BMP":
+        yield "mode P: a palette BMP, of which TensorFlow reads the palette's indices as brightness"
+    if frames > 1:
+        yield f"{frames} frames: only the first is used"
+
+
+def _flat(measurements: Measurements, config: Config) -> Iterator[Finding]:
+    catalog, contrast = measurements.catalog, measurements.features.property("contrast")
+    for row in np.flatnonzero(measurements.copies.not_compared).tolist():
+        found = f"contrast {float(contrast[row]):.1f}"
+        message = f"the picture is flat ({found} of 255); it was not compared by content, so only byte-identical copies are known"
+        yield _file("INT110", catalog, row, message, found, f"a luminance standard deviation above {config.flat_contrast:g}")
+
+
+def _names(catalog: Catalog) -> Iterator[Finding]:
+    row_of = {path: row for row, path in enumerate(catalog.paths)}
+    for path in catalog.outside_links:
+        message = f"{path}: a link to a file outside the dataset; it breaks when the dataset is copied or the target moves"
+        rows = (row_of[path],) if path in row_of else ()
+        yield Finding(rule("INT113"), message, rows, FileEvidence("a link that leaves the dataset", "a file of the dataset"))
+    for row, path in enumerate(catalog.paths):
+        if any("\ud800" <= character <= "\udfff" for character in path):
+            message = "the name is not UTF-8; image_dataset_from_directory fails on the whole dataset because of it"
+            yield _file("INT115", catalog, row, message, ascii(path), "a name that is valid UTF-8")
+
+
+def _colliding(catalog: Catalog) -> Iterator[Finding]:
+    """Yield names in one folder (of files or of folders) that are equal but for case or Unicode form."""
+    spellings: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, path in enumerate(catalog.paths):
+        for prefix in accumulate(path.split("/"), lambda above, name: f"{above}/{name}"):
+            parent, _, name = prefix.rpartition("/")
+            spellings[parent, unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())][prefix].append(row)
+    for _, found in sorted(spellings.items()):
+        if len(found) > 1:
+            names = " and ".join(found)
+            message = f"{names}: equal but for case or Unicode form; on Windows and macOS one of them replaces the other"
+            rows = tuple(sorted(row for rows in found.values() for row in rows))
+            yield Finding(rule("INT114"), message, rows, FileEvidence(names, "names that differ in more than case"))
+
+
+def _skipped(catalog: Catalog) -> Iterator[Finding]:
+    for skipped in catalog.skipped:
+        if skipped.kind in IRREGULAR:
+            message = f"{skipped.path}: {skipped.reason}; it was not opened and is not part of the audit"
+            yield Finding(rule("INT112"), message, (), FileEvidence(f"{skipped.kind}: {skipped.reason}", "a regular file"))
+        elif skipped.kind in HIDDEN and _extension(skipped.path) in KERAS_EXTENSIONS and _in_open_class(skipped.path):
+            message = f"{skipped.path}: a hidden file with an image's name; Keras's folder loader reads hidden files as samples"
+            yield Finding(rule("INT116"), message, (), FileEvidence(f"{skipped.kind}: {skipped.reason}", "no hidden image"))
+
+
+def _in_open_class(path: str) -> bool:
+    """Whether the file lies in a folder, none of which is hidden: Keras never enters a hidden class folder."""
+    folders = path.split("/")[:-1]
+    return bool(folders) and not any(name.startswith(".") for name in folders)

@@ -1,0 +1,1 @@
+"""The formulas that scanners and fixers share: one function a formula, with its reference, shapes and units."""

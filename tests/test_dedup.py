@@ -1,0 +1,239 @@
+"""RELATE: the pair search is exact, the verifier tells copies from look-alikes, groups are what is proved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance, ImageFilter
+from pictures import photo, save
+
+from dataaudit.catalog import find
+from dataaudit.config import Config
+from dataaudit.dedup import relate
+from dataaudit.dedup.candidates import dihedral_hash, inverse
+from dataaudit.dedup.components import components
+from dataaudit.dedup.hamming import BITS, pairs_within, plan_bands
+from dataaudit.dedup.verify import SIDE, compare, turned
+from dataaudit.domain import DIHEDRAL
+from dataaudit.engines.local import LocalEngine
+from dataaudit.features import measure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dataaudit.domain import Catalog, CopyGraph, FeatureTable
+
+
+def clustered_hashes(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Half of them random, half within a few bits of one another, some equal."""
+    hashes = rng.integers(0, 2**64, size, np.uint64)
+    for _ in range(rng.integers(0, 8)):
+        near = rng.random(size) < 0.5
+        hashes[near] = hashes[0] ^ (np.uint64(1) << rng.integers(0, 64, int(near.sum())).astype(np.uint64))
+    return hashes
+
+
+class TestHamming:
+    @settings(deadline=None, max_examples=60)
+    @given(seed=st.integers(0, 2**32), m=st.integers(0, 80), n=st.integers(0, 300), radius=st.integers(0, 24))
+    def test_finds_exactly_what_comparing_everything_finds(self, seed, m, n, radius):
+        rng = np.random.default_rng(seed)
+        index = clustered_hashes(rng, n) if n else np.empty(0, np.uint64)
+        queries = np.concatenate([clustered_hashes(rng, m) if m else np.empty(0, np.uint64), index[: n // 2]])
+        distance = np.bitwise_count(queries[:, None] ^ index[None, :])
+        expected = np.nonzero(distance <= radius)
+        query, item, found = pairs_within(queries, index, radius)
+        np.testing.assert_array_equal(query, expected[0])
+        np.testing.assert_array_equal(item, expected[1])
+        np.testing.assert_array_equal(found, distance[expected])
+
+    @given(size=st.integers(1, 10**7), radius=st.integers(0, 40))
+    def test_bands_cover_every_bit_once_and_leave_no_hash_within_the_radius_unseen(self, size, radius):
+        bands = plan_bands(size, radius)
+        assert sum(band.radius + 1 for band in bands) > radius
+        assert sum(band.mask for band in bands) <= 2**BITS - 1
+        assert all(one.mask & other.mask == 0 for one in bands for other in bands if one != other)
+
+    def test_a_bucket_of_equal_hashes_is_expanded_in_bounded_chunks(self, monkeypatch):
+        monkeypatch.setattr("dataaudit.dedup.hamming._CHUNK", 1000)
+        hashes = np.full(200, 77, np.uint64)
+        query, item, _ = pairs_within(hashes, hashes, 3)
+        assert len(query) == 200 * 200
+        assert len(set(zip(query.tolist(), item.tolist(), strict=True))) == 200 * 200
+
+
+class TestComponents:
+    @settings(deadline=None, max_examples=80)
+    @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
+    def test_labels_are_the_smallest_reachable_node(self, graph):
+        size, edges = graph
+        reachable = {node: {node} for node in range(size)}
+        for _ in range(size):
+            for a, b in edges:
+                reachable[a] |= reachable[b]
+                reachable[b] |= reachable[a]
+        ends = np.array(edges, np.int64).reshape(-1, 2)
+        labels = components(size, ends[:, 0], ends[:, 1])
+        assert labels.tolist() == [min(reachable[node]) for node in range(size)]
+
+
+def luma(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.convert("L").resize((SIDE, SIDE)), np.float32)
+
+
+class TestVerifier:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda picture: ImageEnhance.Brightness(picture).enhance(0.6),
+            lambda picture: ImageEnhance.Contrast(picture).enhance(0.5),
+            lambda picture: picture.convert("L"),
+            lambda picture: picture.filter(ImageFilter.GaussianBlur(1)),
+            lambda picture: picture.resize((80, 60)),
+            lambda picture: picture.point(lambda value: int(255 * (value / 255) ** 1.6)),
+        ],
+        ids=["darker", "flatter", "grey", "blurred", "smaller", "gamma"],
+    )
+    def test_a_photometric_copy_is_alike_everywhere(self, change):
+        for seed in range(10):
+            picture = photo(seed, (200, 150))
+            answer = compare(luma(picture), luma(change(picture)))
+            assert answer.comparable
+            assert answer.median > 0.95
+            assert answer.quartile > 0.85
+
+    def test_unrelated_pictures_are_not_alike(self):
+        squares = [luma(photo(seed, (200, 150))) for seed in range(20)]
+        medians = [compare(a, b).median for i, a in enumerate(squares) for b in squares[:i]]
+        assert max(medians) < 0.5
+
+    def test_a_covered_half_shows_in_the_quartile(self):
+        picture = luma(photo(3, (200, 150)))
+        covered = picture.copy()
+        covered[:, : SIDE // 2] = 90
+        assert compare(picture, covered).quartile < 0.2
+
+    def test_a_flat_picture_is_not_comparable(self):
+        flat = np.full((SIDE, SIDE), 100, np.float32)
+        assert not compare(flat, flat).comparable
+        assert not compare(flat, luma(photo(1))).comparable
+
+    def test_orientations_are_mirror_first_then_turn_counter_clockwise(self):
+        square = np.asarray(photo(5, (64, 64)).convert("L"), np.float32)
+        for orientation in range(DIHEDRAL):
+            picture = Image.fromarray(square.astype(np.uint8))
+            if orientation >= 4:
+                picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            expected = np.asarray(picture.rotate(90 * (orientation % 4)), np.float32)
+            np.testing.assert_array_equal(turned(square, orientation), expected)
+            np.testing.assert_array_equal(turned(turned(square, orientation), inverse(orientation)), square)
+
+
+COPIES = {
+    "train/a/00.png": lambda: photo(0),
+    "train/a/01.png": lambda: photo(1),
+    "train/a/02.png": lambda: photo(2),
+    "train/a/03.png": lambda: photo(3),
+    "train/a/04.png": lambda: photo(4),
+    "train/a/05.png": lambda: photo(5),
+    "train/a/flat.png": lambda: Image.new("RGB", (96, 72), (200, 10, 10)),
+    "val/a/flat.bmp": lambda: Image.new("RGB", (96, 72), (200, 10, 10)),
+    "val/a/pixel-of-00.bmp": lambda: photo(0),
+    "val/a/jpeg-of-01.jpg": lambda: photo(1),
+    "val/a/mirror-of-02.png": lambda: photo(2).transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "val/a/turn-of-03.jpg": lambda: photo(3).transpose(Image.Transpose.ROTATE_90),
+    "val/a/upside-of-04.jpg": lambda: photo(4).transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+    "val/a/unrelated.jpg": lambda: photo(99),
+}
+
+
+@pytest.fixture(scope="module")
+def related(tmp_path_factory) -> tuple[Catalog, FeatureTable, CopyGraph]:
+    root = tmp_path_factory.mktemp("copies")
+    for path, picture in COPIES.items():
+        save(picture(), root / path)
+    (root / "val/a/same-as-05.png").write_bytes((root / "train/a/05.png").read_bytes())
+    (root / "val/a/broken.png").write_bytes(b"not a picture")
+    (root / "train/a/broken.png").write_bytes(b"not a picture, either")
+    return measured(root)
+
+
+def measured(root: Path, **options: object) -> tuple[Catalog, FeatureTable, CopyGraph]:
+    config = Config(**options)
+    catalog = find(root, config)
+    with LocalEngine(jobs=1, item_timeout=30, item_memory=2048) as engine:
+        features = measure(catalog, config, engine)
+        return catalog, features, relate(catalog, features, config, engine)
+
+
+def test_every_kind_of_copy_is_proved_with_its_relation_and_transform(related):
+    catalog, _, graph = related
+    told = {
+        (catalog.paths[pair.a], catalog.paths[pair.b]): (
+            pair.relation,
+            pair.verdict,
+            pair.transform.mirrored,
+            pair.transform.rotation,
+        )
+        for pair in graph.pairs
+    }
+    assert told == {
+        ("train/a/00.png", "val/a/pixel-of-00.bmp"): ("pixel", "proved", False, 0),
+        ("train/a/01.png", "val/a/jpeg-of-01.jpg"): ("near", "proved", False, 0),
+        ("train/a/02.png", "val/a/mirror-of-02.png"): ("transformed", "proved", True, 0),
+        ("train/a/03.png", "val/a/turn-of-03.jpg"): ("transformed", "proved", False, 90),
+        ("train/a/04.png", "val/a/upside-of-04.jpg"): ("transformed", "proved", True, 180),
+        ("train/a/05.png", "val/a/same-as-05.png"): ("exact", "proved", False, 0),
+    }
+
+
+def test_flat_pictures_are_not_compared_and_unreadable_ones_are_no_copies(related):
+    catalog, _, graph = related
+    flagged = {catalog.paths[row] for row in np.flatnonzero(graph.not_compared)}
+    assert flagged == {"train/a/flat.png", "val/a/flat.bmp"}
+    assert all(len(group) == 2 for group in graph.groups())
+    assert len(graph.groups()) == 6
+
+
+def test_nominations_do_not_depend_on_which_picture_is_turned(related):
+    _, features, _ = related
+    rows = np.flatnonzero(features.readable)
+    nominations = dihedral_hash(features, rows, Config())
+    assert (nominations.a < nominations.b).all()
+    triples = list(zip(nominations.a, nominations.b, nominations.orientation, strict=True))
+    assert len(triples) == len(set(triples))
+    oracle = set()
+    config = Config()
+    for i in rows:
+        for j in rows:
+            for orientation in range(DIHEDRAL):
+                d64 = int(features.phash64[i, orientation] ^ features.phash64[j, 0]) & ~(1 << 63)
+                words = [int(x) ^ int(y) for x, y in zip(features.phash256[i, orientation], features.phash256[j, 0], strict=True)]
+                words[0] &= ~(1 << 63)
+                if i != j and d64.bit_count() <= config.hamming64 and sum(w.bit_count() for w in words) <= config.hamming256:
+                    oracle.add((min(i, j), max(i, j), orientation if i < j else inverse(orientation)))
+    assert set(triples) == oracle
+
+
+def test_a_burst_of_copies_is_one_group_for_less_than_all_pairs(tmp_path):
+    for number in range(40):
+        save(ImageEnhance.Brightness(photo(7)).enhance(0.7 + number / 80), tmp_path / f"a/{number:02}.png")
+    save(photo(8), tmp_path / "b/other.png")
+    catalog, _, graph = measured(tmp_path)
+    assert [len(group) for group in graph.groups()] == [40]
+    assert catalog.paths[graph.groups()[0][0]] == "a/00.png"
+    assert len(graph.pairs) < 40 * 39 / 2
+
+
+def test_a_thumbnail_of_a_tiny_picture_is_found(tmp_path):
+    for seed in range(12):
+        save(photo(seed, (32, 32)), tmp_path / f"a/{seed:02}.png")
+    save(photo(4, (32, 32)).resize((48, 48), Image.Resampling.BICUBIC), tmp_path / "b/large.png")
+    save(photo(5, (32, 32)).transpose(Image.Transpose.FLIP_LEFT_RIGHT), tmp_path / "b/mirror.jpg", quality=90)
+    catalog, _, graph = measured(tmp_path)
+    groups = [{catalog.paths[row] for row in group} for group in graph.groups()]
+    assert groups == [{"a/04.png", "b/large.png"}, {"a/05.png", "b/mirror.jpg"}]
