@@ -10,6 +10,7 @@ feature table and of every later array is the same file.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
@@ -254,9 +255,10 @@ class Transform:
 
     def describe(self) -> str:
         """Return the transform in words: ``mirrored, rotated 90°``; ``upright`` for the identity."""
-        words = ["mirrored"] if self.mirrored else []
-        if self.rotation:
-            words.append(f"rotated {self.rotation:g}°")
+        if self.mirrored and self.rotation == 180:  # noqa: PLR2004 - degrees
+            words = ["flipped upside down"]
+        else:
+            words = ["mirrored"] * self.mirrored + [f"rotated {self.rotation:g}°"] * (self.rotation != 0)
         if self.scale != (1.0, 1.0):
             x, y = self.scale
             words.append(f"zoomed {x:.3g}" if x == y else f"zoomed {x:.3g} × {y:.3g}")
@@ -308,6 +310,14 @@ class Measurements:
     catalog: Catalog
     features: FeatureTable
     copies: CopyGraph
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256, hexadecimal, of every sample's path, label, split and content digest, in path order."""
+        digest = hashlib.sha256()
+        for row, sample in enumerate(self.catalog):
+            fields = (sample.path, sample.label or "", sample.split or "", self.features.hex_digest(row))
+            digest.update("\0".join(fields).encode("utf-8", "surrogateescape") + b"\n")
+        return digest.hexdigest()
 
 
 # -------------------------------------------------------------------------------------------- JUDGE
@@ -445,7 +455,7 @@ class Report:
     rules_run: tuple[Rule, ...]
     rules_not_run: tuple[NotRun, ...]
     fingerprint: str
-    """SHA-256 over (path, label, split, content digest) of every sample, hexadecimal."""
+    """Of the measurements: see :meth:`Measurements.fingerprint`."""
 
 
 # ------------------------------------------------------------------------------------------ CORRECT

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from crops import PHOTOGRAPHS, Crop, cut, shared_out
+from crops import PHOTOGRAPHS, SIDE, Crop, all_crops, shared_out
 from edits import PLANTS, encoded, opened
 from PIL import Image
 
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 SEED = 2024
 DARKER = 0.65
 """The drifted class: factor on every pixel value."""
+DETAIL = {"exact": 0.0, "pixel": 0.0, "near": 0.25, "transformed": 0.25, "later": 0.5}
+"""Share of a picture that must show detail for a copy of it to be planted: of a plain picture no copy could be proved."""
 SPLITS = ("train", "val", "test")
+APPLE_DOUBLE = "train/temple/._temple_000.jpg"
+"""What macOS leaves on foreign disks: hidden, named as an image, and no image."""
 
-FAULTY = {"astronaut": (40, 12, 10), "cat": (24, 24, 6), "coffee": (36, 14, 9), "galaxies": (100, 10, 24), "temple": (36, 14, 9)}
-"""Originals per class: train, val, test. Train is 4 : 1 imbalanced, and val has other class shares than train."""
+FAULTY = {"astronaut": (40, 12, 10), "cat": (24, 24, 6), "coffee": (36, 14, 9), "galaxies": (110, 8, 26), "temple": (36, 14, 9)}
+"""Originals per class: train, val, test. Train is more than 4 : 1 imbalanced, and val has other class shares than train."""
 CLEAN = {"astronaut": (36, 12, 12), "cat": (33, 11, 11), "coffee": (36, 12, 12), "galaxies": (36, 12, 12), "temple": (36, 12, 12)}
 
 
@@ -61,9 +65,12 @@ class Folder:
         self.origin[path] = (crop.photograph.file, " ".join(map(str, crop.box)), how)
         self.originals[split, crop.photograph.label].append(path)
 
-    def take(self, split: str, label: str) -> str:
-        """Return an original that no other fault uses."""
-        return self.originals[split, label].pop()
+    def take(self, split: str, label: str, detail: float = 0.0) -> str:
+        """Return an original that no other fault uses, with detail in at least this share of its area."""
+        unused = self.originals[split, label]
+        path = next(path for path in reversed(unused) if detail_of(opened(self.files[path])) >= detail)
+        unused.remove(path)
+        return path
 
     def replace(self, path: str, data: bytes, how: str, ending: str | None = None) -> str:
         """Give a file other bytes, and another ending if asked; return its path."""
@@ -76,13 +83,18 @@ class Folder:
 
 def filled(shares: dict[str, tuple[int, int, int]], seed: int, *, drifted: str | None) -> tuple[Folder, dict[str, list[Crop]]]:
     """Return a folder of originals, and each class's flat crops; val pictures of class ``drifted`` are darkened."""
-    folder, flats = Folder(np.random.default_rng(seed)), {}
-    for photograph in PHOTOGRAPHS:
-        crops, flats[photograph.label] = cut(photograph)
-        for split, chosen in zip(SPLITS, shared_out(crops, shares[photograph.label], folder.rng), strict=True):
+    folder, found = Folder(np.random.default_rng(seed)), all_crops()
+    for label, (crops, _) in found.items():
+        for split, chosen in zip(SPLITS, shared_out(crops, shares[label], folder.rng), strict=True):
             for crop in chosen:
-                folder.add(split, crop, DARKER if (split, photograph.label) == ("val", drifted) else 1.0)
-    return folder, flats
+                folder.add(split, crop, DARKER if (split, label) == ("val", drifted) else 1.0)
+    return folder, {label: flats for label, (_, flats) in found.items()}
+
+
+def detail_of(picture: Image.Image) -> float:
+    """Return the share of the 8 × 8 tiles of a picture whose luminance has a standard deviation of 5 or more."""
+    tiles = np.asarray(picture.convert("L"), float).reshape(8, SIDE // 8, 8, SIDE // 8)
+    return float((tiles.std(axis=(1, 3)) >= 5).mean())  # noqa: PLR2004 — the docstring says so
 
 
 def inverse(transform: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +109,7 @@ def plant_copies(folder: Folder) -> tuple[dict[str, list[list[str]]], list[dict[
     found: dict[str, list[list[str]]] = defaultdict(list)
     pairs = []
     for code, label, split, targets, edit in PLANTS:
-        source = folder.take(split, label)
+        source = folder.take(split, label, DETAIL["later" if code == "later" else edit.relation])
         copies = [folder.path(target, edit.ending) for target in targets]
         for copy in copies:
             folder.files[copy] = edit.encode(folder.files[source])
@@ -139,6 +151,7 @@ def plant_files(folder: Folder, flats: list[Crop]) -> dict[str, list[list[str]]]
         "INT107": [[spoilt("train", "galaxies", lambda data: encoded(opened(data), "PNG", optimize=True), "a PNG named .jpg")]],
         "INT108": [[spoilt("train", "astronaut", sideways, "stored sideways with EXIF orientation 6")]],
         "INT110": [[path] for path in sorted(blank)],
+        "INT116": [[APPLE_DOUBLE]],
     }
 
 
@@ -146,6 +159,7 @@ def plant_strays(folder: Folder) -> list[str]:
     """Add what is no sample; return it."""
     checkpoint = min(path for path in folder.files if path.startswith("train/coffee/"))
     strays = {
+        APPLE_DOUBLE: bytes.fromhex("0005160700020000") + b"Mac OS X        " + bytes(2),
         "notes.txt": b"Crops of five photographs; see sample_data/README.md for their authors and licences.\n",
         "train/coffee/Thumbs.db": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504),
         "train/.ipynb_checkpoints/" + checkpoint.split("/")[-1].replace(".", "-checkpoint."): folder.files[checkpoint],
@@ -188,7 +202,7 @@ def answers(folder: Folder, flats: list[Crop]) -> dict[str, Any]:
         "tests": {
             "BAL501": {"split": "train", "largest": largest, "smallest": smallest, "ratio": ratio},
             "BAL505": {"folders": ["train/.ipynb_checkpoints"]},
-            "DRF801": {"split": "val", "class": "cat", "properties": ["luminance", "contrast"], "how": f"every value × {DARKER}"},
+            "DRF801": {"split": "val", "class": "cat", "properties": ["luminance"], "how": f"every value × {DARKER}"},
             "STR601": {
                 "splits": ["train", "val"],
                 "total_variation": round(float(np.abs(shares["train"] - shares["val"]).sum() / 2), 3),
@@ -206,15 +220,16 @@ def write(to: Path) -> dict[str, Any]:
     Raises:
         SystemExit: if ``to`` holds a ``dataset`` or ``clean`` that this script did not write.
     """
-    folder, flats = filled(FAULTY, SEED, drifted="cat")
-    clean, _ = filled(CLEAN, SEED + 1, drifted=None)
-    control = {"dataset": "clean", "samples": len(clean.origin), "counts": counts_of(clean), "findings": {}}
-    truth = answers(folder, flats["temple"]) | {"clean": control}
     ours = (to / "answers.json").is_file()
     for name in ("dataset", "clean"):
         if (to / name).exists() and not ours:
             message = f"{to / name} exists and was not written by this script; name an empty folder with --to."
             raise SystemExit(message)
+    folder, flats = filled(FAULTY, SEED, drifted="cat")
+    clean, _ = filled(CLEAN, SEED + 1, drifted=None)
+    control = {"dataset": "clean", "samples": len(clean.origin), "counts": counts_of(clean), "findings": {}}
+    truth = answers(folder, flats["temple"]) | {"clean": control}
+    for name in ("dataset", "clean"):
         shutil.rmtree(to / name, ignore_errors=True)
     to.mkdir(parents=True, exist_ok=True)
     with (to / "sources.csv").open("w", newline="", encoding="utf-8") as stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -93,18 +94,26 @@ def photograph_path(photograph: Photograph) -> Path:
     return path
 
 
-def cut(photograph: Photograph) -> tuple[list[Crop], list[Crop]]:
+@cache
+def all_crops() -> dict[str, tuple[list[Crop], list[Crop]]]:
+    """Return for each class, in the order of the class names, the crops that may be used, and the flat ones."""
+    seen: list[NDArray[np.float64]] = []
+    scarcest_first = sorted(PHOTOGRAPHS, key=lambda photograph: (photograph.label != "cat", photograph.label))
+    found = {photograph.label: cut(photograph, seen) for photograph in scarcest_first}
+    return dict(sorted(found.items()))
+
+
+def cut(photograph: Photograph, seen: list[NDArray[np.float64]]) -> tuple[list[Crop], list[Crop]]:
     """Return the crops of a photograph's grid that may be used, in reading order, and its flat ones.
 
     The grid's cells touch and never overlap; left-over border is shared out. A cell is used if it has contrast and
-    does not look like an earlier one.
+    does not look like a crop of any photograph that was ``seen`` earlier, to which it is added.
     """
     with Image.open(photograph_path(photograph)) as image:
         photo = image.convert("RGB")
     cell = photograph.cell
     crops: list[Crop] = []
     flat: list[Crop] = []
-    seen: list[NDArray[np.float64]] = []
     for top in range(photo.height % cell // 2, photo.height - cell + 1, cell):
         for left in range(photo.width % cell // 2, photo.width - cell + 1, cell):
             box = (left, top, left + cell, top + cell)

@@ -7,6 +7,7 @@ belongs to it, as Keras's ``image_dataset_from_directory`` has it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from dataaudit.catalog.walk import Tree
 
-__all__ = ["Place", "Placement", "Roles", "class_folders", "place"]
+__all__ = ["ROLE_NAMES", "Place", "Placement", "Roles", "check_not_wrapped", "class_folders", "place"]
 
 _STEMS: Final[dict[Role, tuple[str, ...]]] = {
     "train": ("train", "training", "trn", "tr"),
@@ -94,6 +95,8 @@ class Placement:
     """Group keys by path, where the layout names some."""
     skipped: tuple[Skipped, ...] = ()
     split_folders: tuple[tuple[str, Role], ...] = ()
+    split_values: frozenset[str] = frozenset()
+    """The values of a ``split`` column."""
 
 
 def place(images: Iterable[str], folders: Iterable[str], roles: Roles) -> Placement:
@@ -129,7 +132,8 @@ def place(images: Iterable[str], folders: Iterable[str], roles: Roles) -> Placem
     labelled = any(there.label is not None for there in known.values())
     return Placement(
         layout="split/class/file" if is_split else "class/file",
-        labels_from=("folder names" if labelled else "nothing: images lie directly in the split folders") + _doubt(tops, by_name),
+        labels_from=("folder names" if labelled else "nothing: images lie directly in the split folders")
+        + (_doubt(tops, by_name) or _wrapping(images, is_split=is_split)),
         places=places,
         skipped=tuple(skipped),
         split_folders=split_folders,
@@ -154,6 +158,17 @@ def _doubt(tops: list[str], roles: Mapping[str, Role | None]) -> str:
     )
 
 
+def _wrapping(images: list[str], *, is_split: bool) -> str:
+    """Return what a person should know where the one class looks like a folder around all classes."""
+    if is_split or len({path.partition("/")[0] for path in images}) != 1:
+        return ""
+    inner = sorted({path.split("/", 2)[1] if path.count("/") > 1 else "" for path in images})
+    if len(inner) == 1 or "" in inner:
+        return ""
+    top = images[0].partition("/")[0]
+    return f" (all images lie in {top!r}; if the folders in it, {_some(inner)}, are the classes, give that folder instead)"
+
+
 def check_not_wrapped(placement: Placement, roles: Roles) -> None:
     """Refuse a dataset whose splits lie one folder deeper, as archives unpack: the splits would pass for classes.
 
@@ -166,7 +181,9 @@ def check_not_wrapped(placement: Placement, roles: Roles) -> None:
     inner = {path.split("/", 2)[1] if path.count("/") > 1 else "" for path in placement.places}
     if len(inner) > 1 and all(roles.role(name) for name in inner):
         (top,) = tops
-        message = f"All images lie in {top!r}, and the splits {_some(sorted(inner))} in that. Give that folder instead: DATASET/{top}."
+        message = (
+            f"All images lie in {top!r}, and the splits {_some(sorted(inner))} in that. Give that folder instead: DATASET/{top}."
+        )
         raise LayoutError(message)
 
 
@@ -188,7 +205,7 @@ def class_folders(tree: Tree, placement: Placement) -> tuple[ClassFolder, ...]:
         for holder, _, name in (path.rpartition("/"),)
         if holder in holders
     ]
-    return tuple(sorted(found, key=lambda folder: folder.path))
+    return tuple(sorted(found, key=lambda folder: os.fsencode(folder.path)))
 
 
 def _some(names: list[str], limit: int = 5) -> str:

@@ -84,8 +84,6 @@ def normalised(path: Cell, where: str) -> str:
     if path.startswith(("/", "\\\\")) or _DRIVE.match(path):
         message = f"{where}: {path!r} is an absolute path. Paths are relative to the dataset: remove what comes before it."
         raise ManifestError(message)
-    if "//" not in path and "./" not in path and not path.endswith(("/", "/..")) and path != "..":
-        return path
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
         message = f"{where}: {path!r} leads out of the dataset. Paths are relative to the dataset, without '..'."
@@ -137,7 +135,7 @@ def _lines(stream: TextIO, name: str) -> Iterator[tuple[int, list[str]]]:
                 yield begin, [cell.strip() for cell in record]
             begin = reader.line_num + 1
     except csv.Error as error:
-        message = f"{name}, line {begin}: is not CSV ({error}). Expected comma-separated columns, quoted with \"."
+        message = f'{name}, line {begin}: is not CSV ({error}). Expected comma-separated columns, quoted with ".'
         raise ManifestError(message) from error
 
 
@@ -172,7 +170,7 @@ def _records(stream: TextIO, name: str) -> Iterator[tuple[int, dict[str, object]
             message = f"{name}, line {line}: is not JSON ({error}). Expected one object a line."
             raise ManifestError(message) from error
         if not isinstance(record, dict):
-            message = f"{name}, line {line}: holds no JSON object. Expected one object a line, such as {{\"path\": …}}."
+            message = f'{name}, line {line}: holds no JSON object. Expected one object a line, such as {{"path": …}}.'
             raise ManifestError(message)
         yield line, record
 

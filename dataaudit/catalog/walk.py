@@ -4,7 +4,8 @@ Iterative, by ``os.scandir`` (the kind of an entry comes with its name, so a reg
 same answer whatever order the file system lists its entries in. Regular files only; whatever else is met is listed.
 """
 
-# ruff: noqa: PTH - a million paths are strings here: a Path object each would cost more than the walk
+# A million paths are strings here: a Path object each would cost more than the walk.
+# ruff: noqa: PTH114, PTH115, PTH116, PTH117, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing import Final
 
 from dataaudit.domain import Skipped
 
-__all__ = ["IMAGE_ENDINGS", "KERAS_ENDINGS", "Tree", "is_image_name", "walk"]
+__all__ = ["IMAGE_ENDINGS", "KERAS_ENDINGS", "Tree", "is_image_name", "walk_tree"]
 
 IMAGE_ENDINGS: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif")
 """Endings, in lower case, of a name that is taken for an image."""
@@ -57,7 +58,7 @@ class Tree:
     """The ``files`` that are links to files outside the root."""
 
 
-def walk(root: str, *, follow_links: bool = False) -> Tree:
+def walk_tree(root: str, *, follow_links: bool = False) -> Tree:
     """List what lies under ``root``; nothing is opened, and nothing is left unsaid.
 
     Args:
@@ -175,13 +176,12 @@ class _Walker:
             self._skip(folder, "directory-link", f"the same folder as {where or '.'}, which was walked already")
         return where == folder
 
-    def _file(self, path: str, name: str) -> bool:
+    def _file(self, path: str, name: str) -> None:
         odd = _odd_file(name)
         if odd is None:
             self.files.append(path)
         else:
             self._skip(path, *odd)
-        return odd is None
 
     def _folder(self, path: str, name: str, stack: list[str]) -> None:
         odd = _odd_folder(name)
@@ -219,14 +219,14 @@ class _Walker:
         except OSError as error:
             self._skip(path, *(odd or self._broken_link(path, error)))
             return
-        if odd is not None:
+        if stat.S_ISDIR(mode):
+            self._linked_folder(path, entry.name)
+        elif odd is not None:
             self._skip(path, *odd)
         elif stat.S_ISREG(mode):
             self.files.append(path)
-            if not self._inside(self._real_file(path)):
+            if not _contains(self.real_root, self._real_file(path)):
                 self.outside.append(path)
-        elif stat.S_ISDIR(mode):
-            self._linked_folder(path, entry.name)
         else:
             what = ("a link to " if entry.is_symlink() else "") + _irregular(mode)
             self._skip(path, "irregular", f"{what}, never opened")
@@ -264,9 +264,6 @@ class _Walker:
             self.real_folders[folder] = os.path.realpath(folder)
         target = os.path.join(self.real_folders[folder], name)
         return os.path.realpath(target) if os.path.islink(target) else target
-
-    def _inside(self, target: str) -> bool:
-        return target != self.real_root and _contains(self.real_root, target)
 
 
 def _contains(outer: str, inner: str) -> bool:

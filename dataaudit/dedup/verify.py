@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.domain import DIHEDRAL
 from dataaudit.features.decode import DecodeError, load
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], orientation: int = 0
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
     """Bring a square into an orientation of ``domain.DIHEDRAL``: mirror left-right, then rotate counter-clockwise."""
-    return np.rot90(picture[:, ::-1] if orientation >= 4 else picture, orientation % 4)  # noqa: PLR2004 - see DIHEDRAL
+    mirrored = picture[:, ::-1] if orientation >= DIHEDRAL // 2 else picture
+    return np.rot90(mirrored, orientation % 4)
 
 
 _squares: OrderedDict[Path, NDArray[np.float32]] = OrderedDict()  # a worker's memory of what it has just decoded

@@ -60,14 +60,16 @@ class LocalEngine:
     The memory limit is one of address space (``RLIMIT_AS``), beyond what the worker holds when it has imported
     ``function``. It is set on Linux only: macOS does not honour it and Windows has none, so there an item that
     exhausts the machine is lost as ``crash``, or not at all.
-
-    Args:
-        jobs: worker processes; 1 isolates in one worker and gives the same results.
-        item_timeout: seconds an item may take from its ``begin`` to the next one's (the last one: to the result).
-        item_memory: MiB a worker may allocate.
     """
 
     def __init__(self, jobs: int, item_timeout: float, item_memory: int) -> None:
+        """Set the limits; nothing is started yet.
+
+        Args:
+            jobs: worker processes; 1 isolates in one worker and gives the same results.
+            item_timeout: seconds an item may take from its ``begin`` to the next one's (the last one: to the result).
+            item_memory: MiB a worker may allocate.
+        """
         self.jobs = jobs
         self.item_timeout = item_timeout
         self.item_memory = item_memory
@@ -129,7 +131,9 @@ class LocalEngine:
                 stale = self._idle.pop()
                 stale.dismiss()
                 stale.reap()
-            worker = self._idle.pop() if self._idle and not task.alone else _Worker(self._inbox, self.item_timeout, self.item_memory)
+            worker = (
+                self._idle.pop() if self._idle and not task.alone else _Worker(self._inbox, self.item_timeout, self.item_memory)
+            )
             self._running[worker] = task
             worker.give(payload)
 
@@ -153,7 +157,9 @@ class LocalEngine:
         if payload is None:
             worker.kill()
             if not worker.mark[_ALIVE]:
-                message = f"A worker process {worker.cause()} before it could begin; expected {sys.executable} to start dataaudit."
+                message = (
+                    f"A worker process {worker.cause()} before it could begin; expected {sys.executable} to start dataaudit."
+                )
                 raise IncompleteError(message)
             return state.bury(self._running.pop(worker), worker, "crash", f"its worker {worker.cause()}")
         kind, value = pickle.loads(payload)  # noqa: S301 - written by our own worker

@@ -62,10 +62,10 @@ def quotas(units: Units, shares: NDArray[np.float64], *, cover: bool) -> NDArray
             quota[part] += 1
             urgency[part] -= 1
         if cover:
-            for part in active[: int(unit_counts[rank])]:
-                if quota[part] == 0:
-                    quota[int(np.argmax(quota))] -= 1
-                    quota[part] = 1
+            least = np.isin(np.arange(len(shares)), active[: int(unit_counts[rank])])
+            for part in np.flatnonzero(least & (quota == 0)):
+                quota[int(np.argmax(quota - least))] -= 1
+                quota[part] = 1
         debt += exact - quota
         table[:, rank] = quota
     return table
@@ -154,7 +154,6 @@ def _fill(deficit: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     if not positive.sum():
         positive = np.ones_like(deficit)
     exact = positive * (count / positive.sum())
-    share = np.floor(exact + 1e-9).astype(np.int64)
-    for part in np.argsort(-(exact - share), kind="stable")[: int(count - share.sum())]:
-        share[part] += 1
+    share: NDArray[np.int64] = np.floor(exact + 1e-9).astype(np.int64)
+    share[np.argsort(share - exact, kind="stable")[: int(count - share.sum())]] += 1
     return share

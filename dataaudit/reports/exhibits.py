@@ -15,7 +15,7 @@ from dataaudit.reports.pictures import aligns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataaudit.domain import Finding, Measurements
+    from dataaudit.domain import Finding, Measurements, Relation
     from dataaudit.reports.outline import Block
     from dataaudit.reports.pictures import Album, Thumbnail
 
@@ -23,6 +23,12 @@ LIMIT: Final = 24
 """Exhibits a rule shows: pairs, files, groups, tables or tests. All the others are in report.json."""
 TABLE_LIMIT: Final = 40
 """Rows a table of evidence shows."""
+SAME: Final[dict[Relation, str]] = {
+    "exact": "same bytes",
+    "pixel": "same pixels",
+    "near": "same view",
+    "transformed": "another view",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,14 @@ class PairExhibit:
     kind: ClassVar[str] = "pair"
     figures: tuple[Figure, ...]
     relation: str
+    """And how the two differ: ``exact: same bytes``, ``transformed: mirrored``."""
     verdict: str
     similarity: str
-    transform: str
+    """Empty where it is 1 by definition."""
     crosses: str
     """What the pair crosses: ``train ↔ val``, ``cat ≠ dog``; empty inside one split and class."""
+    group: str
+    """How many files show the picture, where there are more than these two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +113,28 @@ def exhibits(block: Block, album: Album) -> tuple[tuple[Exhibit, ...], int]:
     measurements = album.measurements
     pairs = _pairs(block.findings, measurements)
     others = [finding for finding in block.findings if not isinstance(finding.evidence, CopyEvidence)]
-    shown_pairs = [_pair(pair, album) for pair in pairs[:LIMIT]]
+    shown_pairs = [_pair(pair, finding, album) for pair, finding in pairs[:LIMIT]]
     shown_others = [_exhibit(finding, album) for finding in others[: LIMIT - len(shown_pairs)]]
     return (*shown_pairs, *shown_others), len(pairs) + len(others) - len(shown_pairs) - len(shown_others)
 
 
-def _pairs(findings: Sequence[Finding], measurements: Measurements) -> list[CopyPair]:
-    catalog = measurements.catalog
-
+def _pairs(findings: Sequence[Finding], measurements: Measurements) -> list[tuple[CopyPair, Finding]]:
     def inside(pair: CopyPair) -> bool:
         return _crosses(pair, measurements) == ""
 
-    of_each = [sorted(f.evidence.pairs, key=inside) for f in findings if isinstance(f.evidence, CopyEvidence)]
-    assert all(pair.b < len(catalog) for pairs in of_each for pair in pairs)  # noqa: S101 - rows are the join key
-    return [pair for rank in zip_longest(*of_each) for pair in rank if pair is not None]
+    of_each = [
+        [(pair, finding) for pair in sorted(finding.evidence.pairs, key=inside)]
+        for finding in findings
+        if isinstance(finding.evidence, CopyEvidence)
+    ]
+    return [each for rank in zip_longest(*of_each) for each in rank if each is not None]
 
 
 def _exhibit(finding: Finding, album: Album) -> Exhibit:
     evidence, message = finding.evidence, prose(finding.message)
     match evidence:
         case CopyEvidence():
-            return _pair(evidence.pairs[0], album)
+            return _pair(evidence.pairs[0], finding, album)
         case FileEvidence():
             figures = tuple(_figure(row, album) for row in finding.samples[:1])
             return FileExhibit(figures, message, prose(evidence.found), prose(evidence.expected))
@@ -138,14 +148,20 @@ def _exhibit(finding: Finding, album: Album) -> Exhibit:
             assert_never(evidence)
 
 
-def _pair(pair: CopyPair, album: Album) -> PairExhibit:
+def _pair(pair: CopyPair, finding: Finding, album: Album) -> PairExhibit:
     transform, figures = pair.transform, [_figure(pair.a, album), _figure(pair.b, album)]
     words = "" if transform is None or transform.describe() == "upright" else transform.describe()
     if transform is not None and aligns(transform) and figures[0].thumbnail.uri:
         first = figures[0]
         figures.insert(1, Figure(album.thumbnail(pair.a, transform), first.path, first.origin, words))
-    similarity = f"{pair.similarity:.3f}"
-    return PairExhibit(tuple(figures), pair.relation, pair.verdict, similarity, words, _crosses(pair, album.measurements))
+    return PairExhibit(
+        tuple(figures),
+        f"{pair.relation}: {words or SAME[pair.relation]}",
+        pair.verdict,
+        "" if pair.relation in {"exact", "pixel"} else f"similarity {pair.similarity:.3f}",
+        _crosses(pair, album.measurements),
+        f"{len(finding.samples):,} files show it" if len(finding.samples) > 2 else "",  # noqa: PLR2004 - a pair
+    )
 
 
 def _crosses(pair: CopyPair, measurements: Measurements) -> str:
@@ -206,5 +222,3 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
-
-

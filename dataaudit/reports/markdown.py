@@ -39,6 +39,12 @@ def escaped(text: str) -> str:
     return re.sub(r"@(?=\w)|#(?=\d)|:(?=//)|www(?=\.)", rf"\g<0>{WORD_JOINER}", text)
 
 
+def authored(text: str) -> str:
+    """Return a rule's own text: what stands between its backticks is code, the rest is shown as it is; fit for a table."""
+    parts = text.split("`")
+    return "".join(escaped(part) if even % 2 == 0 else f"`{part.replace('|', chr(92) + '|')}`" for even, part in enumerate(parts))
+
+
 def code(text: str) -> str:
     """Return text as a code span that survives its own backticks, for outside of tables."""
     text = prose(text)
@@ -50,16 +56,15 @@ def code(text: str) -> str:
 def _splits(report: Report) -> str:
     """Return the splits in a table: images, what leaked, what is left, and the score of a constant answer."""
     classes = report.measurements.catalog.classes
-    lines = ["| split | images | leaked | without copies | largest class |", "|---|--:|--:|--:|---|"]
+    lines = ["| split | images | leaked | honest n | always the commonest class |", "|---|--:|--:|--:|---|"]
     for split in columns(report):
-        leaked = honest = "–"
+        leaked = honest = constant = "–"
         if split.leak is not None:
-            leaked, honest = f"{split.leak.leaked:,} ({percent(split.leak.share)})", f"{split.samples - split.leak.leaked:,}"
-        largest = "–"
-        if split.majority is not None:
-            index, share = split.majority
-            largest = f"{escaped(classes[index])} ({percent(share)})"
-        lines.append(f"| {split.name} | {split.samples:,} | {leaked} | {honest} | {largest} |")
+            leaked, honest = f"{split.leak.leaked:,} ({percent(split.leak.share)})", f"{split.honest:,}"
+        if split.baseline is not None:
+            index, share = split.baseline
+            constant = f"{escaped(classes[index])}: {percent(share)}"
+        lines.append(f"| {split.name} | {split.samples:,} | {leaked} | {honest} | {constant} |")
     return "\n".join(lines)
 
 
@@ -70,7 +75,7 @@ def _rules(report: Report) -> str:
     lines = ["| severity | rule | found | what to do |", "|---|---|--:|---|"]
     for block in found:
         rule = block.rule
-        lines.append(f"| {rule.severity} | `{rule.code}` {rule.name} | {len(block.findings):,} | {escaped(rule.remedy)} |")
+        lines.append(f"| {rule.severity} | `{rule.code}` {rule.name} | {len(block.findings):,} | {authored(rule.remedy)} |")
     return "\n".join(lines)
 
 

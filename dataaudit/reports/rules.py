@@ -6,7 +6,7 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from dataaudit.reports.markdown import escaped
+from dataaudit.reports.markdown import authored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def markdown_table(rules: Sequence[Rule]) -> str:
     for family in _families(rules):
         for number, rule in enumerate(family):
             name = FAMILIES.get(rule.code[:3], rule.code[:3]) if number == 0 else ""
-            lines.append(f"| {name} | `{rule.code}` | {rule.name} | {rule.severity} | {escaped(rule.summary)} |")
+            lines.append(f"| {name} | `{rule.code}` | {rule.name} | {rule.severity} | {authored(rule.summary)} |")
     return "\n".join(lines) + "\n"
 
 

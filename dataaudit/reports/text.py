@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 """Columns where no terminal says otherwise."""
 NARROWEST: Final = 40
-FULL_BLOCKS: Final = 8
+FULL_BLOCKS: Final = 6
 """Rules told with examples and remedy; those after them, and every *info*, get one line each."""
 TABLE_ROWS: Final = 12
 BAR: Final = 24
@@ -158,8 +158,9 @@ def _findings(console: Console, report: Report, examples: int) -> None:
         _full(console, block, examples)
         console.print()
     for block in brief:
-        _brief(console, block)
+        _heading(console, block)
     if brief:
+        console.print(_styled(" " * _HANG + "'dataaudit explain CODE' says why each matters and what to do", "dim"))
         console.print()
 
 
@@ -179,12 +180,6 @@ def _full(console: Console, block: Block, examples: int) -> None:
     if rest > 0:
         _paragraph(console, f"… and {rest:,} more (see report.json)", _HANG, style="dim")
     _paragraph(console, block.rule.remedy, _HANG, mark="→ ", style="green", most=3)
-
-
-def _brief(console: Console, block: Block) -> None:
-    _heading(console, block)
-    more = f" (+ {len(block.findings) - 1:,} more)" if len(block.findings) > 1 else ""
-    _paragraph(console, f"e.g. {prose(block.findings[0].message)}{more}", _HANG, style="dim", most=1)
 
 
 def _remainder(console: Console, report: Report) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dataaudit.domain import NONE, RELATIONS, CopyPair, Transform
+from dataaudit.domain import RELATIONS, CopyPair, Transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from dataaudit.domain import FeatureTable, Measurements, Relation
 
 __all__ = ["CopyGroup", "closest", "closest_first", "copy_groups", "counted_once", "how_alike", "same_content", "sentence"]
-
-ALL_PAIRS_UNTIL = 64
-"""Members up to which a group's members are compared pair by pair; larger ones by what is equal (the same answer, coarser)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,9 @@ def same_content(features: FeatureTable, first: int, second: int) -> Literal["ex
     return "pixel" if digest and digest == features.pixel_digest[second] else None
 
 
-def closest(measurements: Measurements, group: CopyGroup, rows: Iterable[int], apart: NDArray[np.generic] | None = None) -> CopyPair:
+def closest(
+    measurements: Measurements, group: CopyGroup, rows: Iterable[int], apart: NDArray[np.generic] | None = None
+) -> CopyPair:
     """Return the closest pair among ``rows`` of a group; with ``apart`` (n,), of two rows that differ in it.
 
     Equal content is seen even where the graph links the two rows only by way of others. Where no proved edge joins two such
@@ -70,7 +69,9 @@ def closest(measurements: Measurements, group: CopyGroup, rows: Iterable[int], a
     members = sorted(rows)
     inside = set(members)
     direct = [
-        pair for pair in group.pairs if pair.a in inside and pair.b in inside and (apart is None or apart[pair.a] != apart[pair.b])
+        pair
+        for pair in group.pairs
+        if pair.a in inside and pair.b in inside and (apart is None or apart[pair.a] != apart[pair.b])
     ]
     equal = [
         CopyPair(a, b, same, "proved", 1.0, 1.0, Transform())
@@ -115,7 +116,7 @@ def sentence(measurements: Measurements, pair: CopyPair, *, subject: int | None 
 
 def how_alike(pair: CopyPair, transform: Transform | None, other: str) -> str:
     """Say how a file relates to ``other``, from which ``transform`` leads to it."""
-    similarity = f"similarity {min(pair.similarity, 0.999):.2f}" if pair.similarity < 1 else "similarity 1"
+    similarity = f"similarity {pair.similarity:.2f}"
     if pair.relation == "exact":
         return f"is the same file as {other}, byte for byte"
     if pair.relation == "pixel":
@@ -149,10 +150,4 @@ def counted_once(measurements: Measurements) -> NDArray[np.bool_]:
     mask = np.zeros(len(catalog), bool)
     if len(catalog):
         mask[np.unique(keys, axis=0, return_index=True)[1]] = True
-    return mask
-
-
-def in_split(measurements: Measurements) -> NDArray[np.bool_]:
-    """Return (n,) whether a row has a split."""
-    mask: NDArray[np.bool_] = measurements.catalog.split_codes != NONE
     return mask

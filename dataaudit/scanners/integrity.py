@@ -88,7 +88,9 @@ def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     for row, (path, content) in enumerate(zip(catalog.paths, features.format.tolist(), strict=True)):
         extension = _extension(path)
         if extension not in KERAS_EXTENSIONS:
-            told = f"the extension {extension or '(none)'} is not one that Keras's folder loader reads; it skips the file in silence"
+            told = (
+                f"the extension {extension or '(none)'} is not one that Keras's folder loader reads; it skips the file in silence"
+            )
             yield _file("INT106", catalog, row, told, extension or "no extension", " ".join(KERAS_EXTENSIONS))
         if not content:
             continue

@@ -1,0 +1,148 @@
+"""The pre-commit check: which files, of which dataset, and what of its findings concerns them.
+
+A file's dataset is what ``--dataset`` says; else the folder above its split folder (``data`` of
+``data/train/cat/1.jpg``). The whole dataset is measured, since a copy takes two; only findings about the files that
+are checked are told, and decide the exit code.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataaudit import pipeline
+from dataaudit.catalog.folders import Roles
+from dataaudit.catalog.walk import is_image_name
+from dataaudit.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Finding, Report
+    from dataaudit.pipeline import Observer
+
+__all__ = ["Outcome", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check found: one line a finding, one report (cut down to the files checked) a dataset."""
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+    reports: tuple[Report, ...]
+
+
+def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: Observer | None = None) -> Outcome:
+    """Check files against their datasets.
+
+    Args:
+        paths: files, or folders: a folder that is a dataset of its own is checked as a whole. None: the staged set.
+        dataset: the dataset all of them belong to; None: found for each file.
+        config: how datasets are read and judged.
+        observe: see :func:`dataaudit.pipeline.scan`.
+
+    Raises:
+        UsageError: if a path does not exist, or without paths there is no git repository.
+    """
+    files, notes = (_given(paths), []) if paths else _staged()
+    by_dataset, homeless = _datasets(files, dataset, Roles.of(config.roles))
+    if homeless:
+        notes.append(
+            f"{len(homeless)} image(s) lie in no dataset that can be recognised by its split folders (first: {homeless[0]}): "
+            "not checked. Name their dataset with --dataset DIR."
+        )
+    if not by_dataset:
+        notes.append("no image to check.")
+    lines, reports = [], []
+    for root, members in sorted(by_dataset.items()):
+        report = _concerning(pipeline.scan(root, config, observe), members)
+        reports.append(report)
+        lines += [_line(root, report, finding) for finding in report.findings if finding.rule.severity != "info"]
+    return Outcome(tuple(lines), tuple(notes), tuple(reports))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    within: Path
+    """The folder that its dataset is looked for in: the repository, the folder that was named, the working directory."""
+    fallback: Path | None = None
+    """Its dataset, where no split folder tells."""
+
+
+def _given(paths: Sequence[Path]) -> list[_File]:
+    files: list[_File] = []
+    for path in paths:
+        if not path.exists():
+            message = f"{path}: no such file or directory. Name image files, or folders of them."
+            raise UsageError(message)
+        if path.is_dir():
+            files += [_File(item, path, path) for item in sorted(path.rglob("*")) if item.is_file()]
+        else:
+            files.append(_File(path, Path()))
+    return [file for file in files if is_image_name(file.path.name)]
+
+
+def _staged() -> tuple[list[_File], list[str]]:
+    top = Path(_git("rev-parse", "--show-toplevel")[0])
+    staged = [top / name for name in _git("diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT", top=top)]
+    images = [file for file in staged if is_image_name(file.name)]
+    differing = {top / name for name in _git("diff", "--name-only", "-z", top=top)} & set(images)
+    notes = [f"{file}: differs from what is staged; the file in the working tree was checked." for file in sorted(differing)]
+    return [_File(file, top) for file in images], notes
+
+
+def _git(*command: str, top: Path | None = None) -> list[str]:
+    """Run git and return its output, split at NUL (or the end of the line)."""
+    try:
+        done = subprocess.run(["git", *command], cwd=top, capture_output=True, check=True)  # noqa: S603, S607 - git is found as the user's shell finds it
+    except FileNotFoundError as error:
+        message = "git was not found; without PATHS the staged files are checked. Install git, or name files to check."
+        raise UsageError(message) from error
+    except subprocess.CalledProcessError as error:
+        message = (
+            f"git {command[0]}: {error.stderr.decode(errors='replace').strip()}. "
+            "Without PATHS the staged files of the repository are checked: run it in one, or name files to check."
+        )
+        raise UsageError(message) from error
+    text = done.stdout.decode("utf-8", "surrogateescape")
+    return [name for name in (text.split("\0") if "-z" in command else text.splitlines()) if name]
+
+
+def _datasets(files: Iterable[_File], dataset: Path | None, roles: Roles) -> tuple[dict[Path, set[str]], list[Path]]:
+    """Return the paths to check of each dataset, relative to it, and the files of none."""
+    by_dataset: dict[Path, set[str]] = {}
+    homeless = []
+    for file in files:
+        root, place = dataset or _dataset_of(file, roles), file.path.absolute()
+        if root is None or not place.is_relative_to(root.absolute()):
+            homeless.append(file.path)
+        else:
+            by_dataset.setdefault(root, set()).add(place.relative_to(root.absolute()).as_posix())
+    return by_dataset, homeless
+
+
+def _dataset_of(file: _File, roles: Roles) -> Path | None:
+    """Return the folder above the topmost folder, below ``file.within``, whose name is a split's."""
+    place, within = file.path.absolute(), file.within.absolute()
+    folders = [folder for folder in place.parents if folder.is_relative_to(within) and folder != within]
+    splits = [folder.parent for folder in reversed(folders) if roles.role(folder.name) is not None]
+    return splits[0] if splits else file.fallback
+
+
+def _concerning(report: Report, members: set[str]) -> Report:
+    """Return the report with only the findings that are about one of the files (or about none in particular)."""
+    paths = report.measurements.catalog.paths
+    kept = tuple(
+        finding for finding in report.findings if not finding.samples or any(paths[row] in members for row in finding.samples)
+    )
+    return replace(report, findings=kept)
+
+
+def _line(root: Path, report: Report, finding: Finding) -> str:
+    first = report.measurements.catalog.paths[finding.samples[0]] if finding.samples else ""
+    return f"{root / first}: {finding.rule.code} {finding.rule.severity}: {finding.message}"

@@ -1,0 +1,322 @@
+"""The command line: options → ``Config`` → one call → render → exit. Nothing is decided here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dataaudit import __version__
+from dataaudit.errors import DataAuditError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Report, Rule
+    from dataaudit.pipeline import Observer
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+FORMATS = ("text", "json", "html", "markdown")
+CONFIG_OPTIONS = (
+    click.option("--manifest", metavar="FILE", help="CSV or JSONL with path,label[,split][,group]; relative to DATASET."),
+    click.option("--group-by", metavar="HOW", help="Declared groups: regex:R, column:NAME or file:CSV:COLUMN."),
+    click.option("--role", "roles", multiple=True, metavar="NAME=ROLE", help="Take folder NAME for train, val or test."),
+    click.option("--follow-links", is_flag=True, default=None, help="Descend into linked directories, each once."),
+    click.option("--jobs", type=int, metavar="N", help="Worker processes; default: one a core."),
+    click.option("--select", metavar="CODES", help="Run only these codes or prefixes, comma separated."),
+    click.option("--ignore", metavar="CODES", help="Do not report these codes or prefixes, comma separated."),
+    click.option("--val-accuracy", type=float, metavar="X", help="The validation accuracy (0 to 1) a model reached."),
+    click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="TOML file of options."),
+    click.option("--quiet", is_flag=True, help="No progress on stderr."),
+)
+SPLIT_OPTIONS = (
+    click.option("--seed", type=int, metavar="N", help="random_state of the split; default 0."),
+    click.option("--ratios", metavar="T,V,E", help="Make new splits of these shares, as 0.7,0.15,0.15."),
+    click.option("--remake", is_flag=True, default=None, help="Make new splits although the dataset has some."),
+    click.option("--folds", type=int, metavar="K", help="Cross-validation folds outside test."),
+    click.option("--class-weight", type=click.Choice(["balanced", "effective-number", "none"]), help="Weighting method."),
+)
+FAIL_OPTIONS = (
+    click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]), default="error", show_default=True),
+    click.option("--require", multiple=True, metavar="CODE", help="Exit 3 if this rule could not run."),
+)
+OUTPUT_OPTIONS = (
+    click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of stdout."),
+    click.option("--report", "reports", multiple=True, metavar="FORMAT:FILE", help="Write a report to FILE as well."),
+)
+DATASET = click.argument("dataset", type=click.Path(path_type=Path))
+
+
+def options(*groups: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """Return a decorator that adds every option of the groups, in order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+class Commands(click.Group):
+    """Turns our errors into messages and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an error a user can act on is one message on stderr and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except DataAuditError as error:
+            click.echo(f"dataaudit: {error.slug}: {printable(str(error))}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("dataaudit: interrupted; nothing was written.", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dataaudit")
+def main() -> None:
+    """Audit an image-classification dataset before training, and emit the correction."""
+
+
+@main.command()
+@DATASET
+@options(CONFIG_OPTIONS, SPLIT_OPTIONS, FAIL_OPTIONS[1:], OUTPUT_OPTIONS)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("dataaudit-report"), show_default=True)
+def audit(dataset: Path, form: str, reports: tuple[str, ...], output: Path, require: tuple[str, ...], **given: object) -> None:
+    """Do it all: scan, plan the split, weights, augmentation and pipeline.py, reports, into --output DIR."""
+    from dataaudit import pipeline  # noqa: PLC0415 - --help imports nothing heavy
+    from dataaudit.fixers import plan_folder  # noqa: PLC0415
+    from dataaudit.reports.plan import render  # noqa: PLC0415
+
+    config = configured(given)
+    targets = [*report_targets(reports), ("html", output / "report.html"), ("json", output / "report.json")]
+    refuse_outputs([output, *(path for _, path in targets)], dataset)
+    with progress(quiet=bool(given["quiet"])) as observe:
+        measurements = pipeline.measure(dataset, config, observe)
+        report = pipeline.judge(measurements, config)
+        plan = pipeline.correct(measurements, config)
+    plan_folder.write(plan, output)
+    tell(report, form, targets)
+    if form == "text":
+        click.echo(f"\n{render(plan)}\nWritten to {output}: report.html, report.json, and the plan. Next:")
+        click.echo(f"  dataaudit apply {output} --to NEW_DIR      # the corrected dataset, as a new tree")
+        click.echo(f"  python {output / 'pipeline.py'} --epochs 1  # trains on the corrected split")
+    sys.exit(exit_code(report, "never", require))
+
+
+@main.command()
+@DATASET
+@options(CONFIG_OPTIONS, FAIL_OPTIONS, OUTPUT_OPTIONS)
+@click.option("--output", type=click.Path(path_type=Path), help="Write report.html and report.json to this directory.")
+def scan(
+    dataset: Path,
+    form: str,
+    reports: tuple[str, ...],
+    output: Path | None,
+    fail_on: str,
+    require: tuple[str, ...],
+    **given: object,
+) -> None:
+    """Report what is wrong with DATASET; change nothing."""
+    from dataaudit import pipeline  # noqa: PLC0415
+
+    config = configured(given)
+    targets = report_targets(reports)
+    if output is not None:
+        targets += [("html", output / "report.html"), ("json", output / "report.json")]
+    refuse_outputs([path for _, path in targets], dataset)
+    with progress(quiet=bool(given["quiet"])) as observe:
+        report = pipeline.scan(dataset, config, observe)
+    tell(report, form, targets)
+    sys.exit(exit_code(report, fail_on, require))
+
+
+@main.command()
+@DATASET
+@options(CONFIG_OPTIONS, SPLIT_OPTIONS)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the plan folder here.")
+def split(dataset: Path, output: Path | None, **given: object) -> None:
+    """Plan the correct split, class weights and augmentation; touch no image."""
+    from dataaudit import pipeline  # noqa: PLC0415
+    from dataaudit.fixers import plan_folder  # noqa: PLC0415
+    from dataaudit.reports.plan import render  # noqa: PLC0415
+
+    config = configured(given)
+    if output is not None:
+        refuse_outputs([output], dataset)
+    with progress(quiet=bool(given["quiet"])) as observe:
+        plan = pipeline.correct(pipeline.measure(dataset, config, observe), config)
+    if output is not None:
+        plan_folder.write(plan, output)
+    click.echo(printable(render(plan)), nl=False)
+
+
+@main.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The new directory; must not exist, or be empty.")
+@click.option("--mode", type=click.Choice(["copy", "hardlink", "symlink"]), default="copy", show_default=True)
+@click.option("--source", type=click.Path(path_type=Path), help="The dataset, where it moved since the plan was made.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def apply(plan: Path, to: Path, mode: str, source: Path | None, *, quiet: bool) -> None:
+    """Carry PLAN (a folder written by split or audit) out as a new tree; the source is never touched."""
+    from dataaudit.fixers.apply import apply as carry_out  # noqa: PLC0415
+
+    placed = carry_out(plan, to, mode, source=source)
+    if not quiet:
+        click.echo(f"{placed:,} files placed in {to} ({mode}).", err=True)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--dataset", type=click.Path(path_type=Path, file_okay=False), help="The dataset the files belong to.")
+@options(CONFIG_OPTIONS, FAIL_OPTIONS)
+def check(paths: tuple[Path, ...], dataset: Path | None, fail_on: str, require: tuple[str, ...], **given: object) -> None:
+    """Check the staged images (or PATHS) against their dataset: the pre-commit check."""
+    from dataaudit.check import check as check_files  # noqa: PLC0415
+
+    config = configured(given)
+    with progress(quiet=bool(given["quiet"])) as observe:
+        outcome = check_files(paths, dataset, config, observe)
+    for note in outcome.notes:
+        click.echo(f"dataaudit: {printable(note)}", err=True)
+    for line in outcome.lines:
+        click.echo(printable(line))
+    sys.exit(max((exit_code(report, fail_on, require) for report in outcome.reports), default=0))
+
+
+@main.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Say what a rule means, why it matters and what to do."""
+    from dataaudit.reports.rules import explain as explain_rule  # noqa: PLC0415
+
+    rule = next((rule for rule in known_rules() if rule.code == code.upper() or rule.name == code.lower()), None)
+    if rule is None:
+        message = f"there is no rule {code!r}. `dataaudit rules` lists them all."
+        raise UsageError(message)
+    click.echo(explain_rule(rule), nl=False)
+
+
+@main.command()
+@click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+def rules(form: str) -> None:
+    """List every rule."""
+    from dataaudit.reports.rules import markdown_table, text_table  # noqa: PLC0415
+
+    click.echo((markdown_table if form == "markdown" else text_table)(known_rules()), nl=False)
+
+
+# ------------------------------------------------------------------------------------- translation
+
+
+def known_rules() -> tuple[Rule, ...]:
+    """Return every rule, by code."""
+    from dataaudit.scanners import RULES  # noqa: PLC0415
+
+    return RULES
+
+
+def configured(given: Mapping[str, Any]) -> Config:
+    """Return the configuration: the file's, overridden by the options that were given."""
+    from dataaudit.config import Config  # noqa: PLC0415
+
+    values = {name: value for name, value in given.items() if name not in {"config", "quiet"}}
+    values["roles"] = dict(pair(role, "=", "--role NAME=train|val|test") for role in values["roles"]) or None
+    for name in ("select", "ignore"):
+        codes = values[name]
+        values[name] = codes and tuple(code.strip().upper() for code in codes.split(",") if code.strip())
+    if values.get("ratios"):
+        values["ratios"] = tuple(values["ratios"].split(","))
+    return Config.load(given["config"]).merged(**values)
+
+
+def pair(text: str, separator: str, expected: str) -> tuple[str, str]:
+    """Split an option's value in two.
+
+    Raises:
+        UsageError: if the separator is missing or a part is empty.
+    """
+    first, _, second = text.partition(separator)
+    if not first or not second:
+        message = f"found {text!r}, expected {expected}."
+        raise UsageError(message)
+    return first, second
+
+
+def report_targets(reports: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Translate ``--report FORMAT:FILE``."""
+    targets = [pair(report, ":", "--report FORMAT:FILE") for report in reports]
+    for form, _ in targets:
+        if form not in FORMATS:
+            message = f"--report: unknown format {form!r}, expected one of {', '.join(FORMATS)}."
+            raise UsageError(message)
+    return [(form, Path(file)) for form, file in targets]
+
+
+def refuse_outputs(paths: Sequence[Path], dataset: Path) -> None:
+    """Refuse before the work begins what could not be written after it."""
+    from dataaudit.reports.write import refuse_inside  # noqa: PLC0415
+
+    for path in paths:
+        refuse_inside(path, dataset)
+
+
+def tell(report: Report, form: str, targets: Sequence[tuple[str, Path]]) -> None:
+    """Write the files, then print to stdout, in colour where it is a terminal and NO_COLOR is not set."""
+    from dataaudit.reports import FORMATS as RENDERERS  # noqa: PLC0415
+    from dataaudit.reports import text  # noqa: PLC0415
+    from dataaudit.reports.write import write  # noqa: PLC0415
+
+    for target_form, path in targets:
+        write(RENDERERS[target_form](report), path, dataset=report.measurements.catalog.root)
+    if form != "text":
+        click.echo(RENDERERS[form](report), nl=False)
+        return
+    terminal = sys.stdout.isatty()
+    width = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else None
+    click.echo(printable(text.render(report, width=width, colour=terminal and "NO_COLOR" not in os.environ)), nl=False)
+
+
+def exit_code(report: Report, fail_on: str, require: Sequence[str]) -> int:
+    """0 clean; 1 findings at or above ``fail_on``; 3 a rule failed, or one that is required did not run (beats 1)."""
+    from dataaudit.domain import SEVERITIES  # noqa: PLC0415
+
+    not_run = report.rules_not_run
+    if any(skipped.reason.startswith("failed") or skipped.rule.code in require for skipped in not_run):
+        return 3
+    worst = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()  # type: ignore[arg-type]
+    return int(any(finding.rule.severity in worst for finding in report.findings))
+
+
+def printable(text: str) -> str:
+    """Return text that any stream can encode: undecodable bytes of file names are written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Observer | None]:
+    """Show the stages on stderr, if it is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        tasks: dict[str, Any] = {}
+
+        def observe(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = display.add_task(stage)
+            display.update(tasks[stage], completed=done, total=total)
+
+        yield observe

@@ -1,0 +1,148 @@
+"""MEASURE: catalog → feature table. One read and one decode a file, in the engine's workers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.domain import PROPERTY_NAMES, Failure, FeatureTable
+from dataaudit.engines import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Catalog
+    from dataaudit.engines import Engine
+    from dataaudit.features.decode import Picture
+
+__all__ = ["BATCH", "measure"]
+
+BATCH: Final = 32
+"""Files a batch: enough to pay for the batch's round trip, few enough that a death costs little to redo."""
+
+
+def measure(catalog: Catalog, config: Config, engine: Engine, progress: Callable[[int], None] | None = None) -> FeatureTable:
+    """Measure every sample of ``catalog``; row i of the table is row i of the catalog.
+
+    A file that cannot be measured, or whose worker was lost, is a row with a ``Failure``; it disturbs no other row.
+
+    Args:
+        catalog: what to measure.
+        config: ``max_pixels`` applies.
+        engine: runs the batches; the table does not depend on it.
+        progress: called with the number of files just done.
+    """
+    function = partial(_measure_batch, root=catalog.root, max_pixels=config.max_pixels)
+    parts = [_table([])]
+    for paths, result in engine.map_batches(function, catalog.paths, batch_size=BATCH, progress=progress):
+        if isinstance(result, Lost):
+            parts.append(_table([_Row(failure=Failure(result.kind, result.detail)) for _ in paths]))
+        else:
+            parts.append(result)
+    return FeatureTable.concat(parts)
+
+
+@dataclass(slots=True)
+class _Row:
+    """What one file gave; the hashes of a batch are made together, so the lumas wait here for them."""
+
+    failure: Failure | None = None
+    sha256: bytes = bytes(32)
+    pixel_digest: int = 0
+    lumas: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    properties: tuple[float, ...] = (np.nan,) * len(PROPERTY_NAMES)
+    width: int = 0
+    height: int = 0
+    file_bytes: int = 0
+    format: str = ""
+    mode: str = ""
+    exif_orientation: int = 0
+    frames: int = 0
+
+
+def _measure_batch(paths: Sequence[str], begin: Callable[[int], None], *, root: Path, max_pixels: int) -> FeatureTable:
+    """Measure the files of a batch. Runs in a worker."""
+    rows = []
+    for index, path in enumerate(paths):
+        begin(index)
+        rows.append(_measure_file(root / path, max_pixels))
+    return _table(rows)
+
+
+def _measure_file(path: Path, max_pixels: int) -> _Row:
+    from dataaudit.features.decode import DecodeError, decode, read  # noqa: PLC0415 - Pillow is the workers' business
+
+    row = _Row()
+    try:
+        data = read(path)
+        row.sha256 = hashlib.sha256(data).digest()
+        picture = decode(data, max_pixels)
+    except DecodeError as error:
+        row.failure = Failure(error.kind, error.detail)
+        return row
+    _describe(row, picture, len(data))
+    return row
+
+
+def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
+    from dataaudit.features.hashes import square_lumas  # noqa: PLC0415
+    from dataaudit.features.properties import properties  # noqa: PLC0415
+
+    luma = picture.image.convert("L")
+    row.lumas = square_lumas(luma)
+    row.properties = properties(picture, luma, file_bytes)
+    row.pixel_digest = _pixel_digest(picture)
+    row.width, row.height, row.file_bytes = picture.width, picture.height, file_bytes
+    row.format, row.mode = picture.format, picture.mode
+    row.exif_orientation, row.frames = picture.exif_orientation, picture.frames
+
+
+def _pixel_digest(picture: Picture) -> int:
+    """Return 64 bits of SHA-256 over the stored size and mode, the measured size and the measured pixels."""
+    image = picture.image
+    head = f"{picture.width} {picture.height} {picture.mode} {image.width} {image.height} ".encode()
+    digest = hashlib.sha256(head)
+    digest.update(image.tobytes())
+    return int.from_bytes(digest.digest()[:8], "big")
+
+
+def _table(rows: Sequence[_Row]) -> FeatureTable:
+    """Turn the rows of a batch into columns, and make their hashes."""
+    from dataaudit.features.hashes import phashes  # noqa: PLC0415
+
+    phash64, phash256 = np.zeros((len(rows), 8), np.uint64), np.zeros((len(rows), 8, 4), np.uint64)
+    measured = [index for index, row in enumerate(rows) if row.lumas is not None]
+    lumas = [row.lumas for row in rows if row.lumas is not None]
+    if lumas:
+        phash64[measured] = phashes([small for small, _ in lumas], max(BATCH, len(lumas)))[..., 0]
+        phash256[measured] = phashes([large for _, large in lumas], max(BATCH, len(lumas)))
+    words = np.frombuffer(b"".join(row.sha256 for row in rows), ">u8").astype(np.uint64).reshape(-1, 4)
+    return FeatureTable(
+        sha256=words,
+        phash64=phash64,
+        phash256=phash256,
+        properties=np.array([row.properties for row in rows], np.float32).reshape(-1, len(PROPERTY_NAMES)),
+        failures=tuple(row.failure for row in rows),
+        **{name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in _PLAIN.items()},
+    )
+
+
+_PLAIN: Final[dict[str, DTypeLike]] = {
+    "pixel_digest": np.uint64,
+    "width": np.int32,
+    "height": np.int32,
+    "file_bytes": np.int64,
+    "format": "<U5",
+    "mode": "<U8",
+    "exif_orientation": np.uint8,
+    "frames": np.int32,
+}
+"""The columns that are one plain value a row, and their types."""

@@ -1,0 +1,188 @@
+"""The split plan: repair what exists, or make new splits; then folds, reasons, and what the groups made impossible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.domain import NONE, ROLES, SplitPlan
+from dataaudit.errors import PlanError
+from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unusable
+from dataaudit.fixers.remake import allocate
+from dataaudit.fixers.repair import Draft, repair
+from dataaudit.fixers.stratify import differ
+from dataaudit.fixers.units import Units, fingerprint, join, row_keys, twins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Measurements
+
+__all__ = ["DEFAULT_RATIOS", "make_split"]
+
+DEFAULT_RATIOS: Final = (0.7, 0.15, 0.15)
+TRAIN, VAL, TEST = (ROLES.index(role) for role in ("train", "val", "test"))
+SIZE_TOLERANCE: Final = 0.02
+"""Difference between a split's share and the wanted one from which the plan says why."""
+
+
+def make_split(measurements: Measurements, config: Config) -> SplitPlan:
+    """Return where every sample goes.
+
+    Existing splits are repaired; ``config.ratios``, ``config.remake``, or a dataset without splits make new ones
+    (70/15/15 where no ratios are given). No copy group and no declared group is torn, in splits and in folds.
+
+    Raises:
+        PlanError: if the ratios or folds are impossible, or no sample can be placed.
+    """
+    catalog = measurements.catalog
+    _validate(config)
+    remade = config.ratios is not None or config.remake or not catalog.splits
+    ratios = (config.ratios or DEFAULT_RATIOS) if remade else None
+    unit_of_row, twin, keys = join(measurements), twins(measurements), row_keys(measurements.features, config.seed)
+    if ratios is None:
+        draft = repair(measurements, config, unit_of_row, twin, keys)
+    else:
+        draft = _remake(measurements, ratios, unit_of_row, twin, keys)
+    if not ((draft.codes != NONE) & (catalog.label_codes != NONE)).any():
+        reason = next(iter(draft.reasons.values()), "there are none")
+        message = (
+            f"No sample of {catalog.root} can be placed: all {len(catalog)} are left out (the first: {reason}). "
+            "Expected readable, labelled images; run `dataaudit scan` for what is wrong with them."
+        )
+        raise PlanError(message)
+    folds = _folds(measurements, config, draft, unit_of_row, keys)
+    _tell(draft, measurements, config, ratios)
+    return SplitPlan(
+        catalog=catalog,
+        seed=config.seed,
+        ratios=ratios,
+        mode="repair" if ratios is None else "remake",
+        split_codes=draft.codes,
+        fold_codes=folds,
+        units=unit_of_row,
+        reasons=tuple(draft.reasons.get(row, "") for row in range(len(catalog))),
+        digests=tuple(measurements.features.hex_digest(row) for row in range(len(catalog))),
+        impossible=tuple(draft.impossible),
+        fingerprint=fingerprint(measurements),
+    )
+
+
+def _validate(config: Config) -> None:
+    ratios = config.ratios
+    if ratios is not None and (min(ratios) < 0 or abs(sum(ratios) - 1) > 1e-6 or ratios[TRAIN] <= 0):  # noqa: PLR2004 - rounding only
+        found = ", ".join(f"{ratio:g}" for ratio in ratios)
+        message = f"ratios {found}: expected train, val, test, none negative, train above 0, summing to 1."
+        raise PlanError(message)
+    if config.folds == 1:
+        raise PlanError("folds 1: expected 0 (none) or at least 2.")
+
+
+def _remake(
+    measurements: Measurements,
+    ratios: tuple[float, float, float],
+    unit_of_row: NDArray[np.int64],
+    twin: NDArray[np.int64],
+    keys: NDArray[np.uint64],
+) -> Draft:
+    catalog = measurements.catalog
+    draft = Draft(np.full(len(catalog), TRAIN, np.int8))
+    draft.leave_out(conflicts(measurements) | unusable(measurements))
+    links = Links(measurements)
+    unlabelled = np.flatnonzero((draft.codes != NONE) & (catalog.label_codes == NONE))
+    draft.codes[unlabelled] = TEST
+    members: dict[int, list[int]] = {}
+    for row in unlabelled:
+        members.setdefault(int(unit_of_row[row]), []).append(int(row))
+    labelled = np.flatnonzero((draft.codes != NONE) & (catalog.label_codes != NONE))
+    bound = labelled[np.isin(unit_of_row[labelled], unit_of_row[unlabelled])]
+    draft.leave_out(
+        {int(row): f"{links.describe(int(row), members[int(unit_of_row[row])])}, unlabelled and in test" for row in bound}
+    )
+    free = labelled[draft.codes[labelled] != NONE]
+    draft.leave_out(
+        {row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in keep_once(free, twin, keys).items()}
+    )
+    kept = (draft.codes != NONE) & (catalog.label_codes != NONE)
+    units = Units.of(catalog, unit_of_row, keys, kept)
+    parts = allocate(units, ratios)
+    draft.codes[kept] = units.spread(parts, len(catalog))[kept]
+    words = f"new split, {'/'.join(f'{100 * ratio:g}' for ratio in ratios)}"
+    for row in np.flatnonzero(kept & (catalog.split_codes != NONE) & (catalog.split_codes != draft.codes)):
+        draft.reasons[int(row)] = words
+    _tell_remade(draft, units, parts, measurements, ratios)
+    return draft
+
+
+def _tell_remade(
+    draft: Draft, units: Units, parts: NDArray[np.int8], measurements: Measurements, ratios: tuple[float, float, float]
+) -> None:
+    """Say which classes could not be in every split, and which splits have not the size asked for."""
+    wanted = np.flatnonzero(np.array(ratios) > 0)
+    present = units.presence(parts, len(ROLES))
+    for rank in np.argsort(units.classes):
+        lacking = [ROLES[split] for split in wanted if not present[split, rank]]
+        if lacking:
+            name, count = measurements.catalog.classes[int(units.classes[rank])], int(present[:, rank].sum())
+            why = f"it has {count} unit{'s' if count > 1 else ''} that can be placed"
+            draft.impossible.append(
+                f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no sample of class {name}: {why}."
+            )
+    if not len(units):
+        return
+    sizes = np.bincount(parts, units.sizes, len(ROLES)) / units.sizes.sum()
+    largest = int(np.argmax(units.sizes))
+    for split in wanted[np.abs(sizes[wanted] - np.array(ratios)[wanted]) > SIZE_TOLERANCE]:
+        first = measurements.catalog.paths[int(units.rows[units.starts[largest] : units.starts[largest + 1]].min())]
+        draft.impossible.append(
+            f"{ROLES[split]} holds {sizes[split]:.1%} instead of {ratios[split]:.1%}: units are placed whole, "
+            f"and the largest has {int(units.sizes[largest])} samples ({first} is one)."
+        )
+
+
+def _folds(
+    measurements: Measurements, config: Config, draft: Draft, unit_of_row: NDArray[np.int64], keys: NDArray[np.uint64]
+) -> NDArray[np.int32]:
+    """Return stratified folds of the labelled samples outside test, units whole, shape (n,)."""
+    catalog = measurements.catalog
+    codes = np.full(len(catalog), NONE, np.int32)
+    if not config.folds:
+        return codes
+    units = Units.of(catalog, unit_of_row, keys, (draft.codes == TRAIN) | (draft.codes == VAL))
+    if len(units) < config.folds:
+        message = f"folds {config.folds}: only {len(units)} units outside test can be placed; ask for fewer folds."
+        raise PlanError(message)
+    parts = allocate(units, [1 / config.folds] * config.folds, cover=False)
+    empty = config.folds - len(np.unique(parts))
+    if empty:
+        draft.impossible.append(f"{empty} of {config.folds} folds are empty: units are placed whole, and there are {len(units)}.")
+    codes[units.rows] = np.repeat(parts, units.sizes)
+    return codes
+
+
+def _tell(draft: Draft, measurements: Measurements, config: Config, ratios: tuple[float, float, float] | None) -> None:
+    """Say what the split as a whole could not be given."""
+    catalog = measurements.catalog
+    counts = np.zeros((len(ROLES), len(catalog.classes)), np.int64)
+    placed = (draft.codes != NONE) & (catalog.label_codes != NONE)
+    np.add.at(counts, (draft.codes[placed], catalog.label_codes[placed]), 1)
+    if ratios is None and not counts[VAL].any():
+        draft.impossible.append("There is no val split to repair: give --ratios TRAIN,VAL,TEST (or --remake) to make one.")
+    if not counts[TRAIN].any():
+        draft.impossible.append("Nothing is left in train: give --ratios TRAIN,VAL,TEST (or --remake) to make new splits.")
+    if differ(counts[TRAIN] + (counts[VAL] if ratios is None else 0), counts[TEST], config):
+        why = "test is frozen" if ratios is None else "units are placed whole"
+        draft.impossible.append(f"The class shares of test differ from train's: {why}.")
+    if ratios is not None and differ(counts[TRAIN], counts[VAL], config):
+        draft.impossible.append("The class shares of val differ from train's: units are placed whole.")
+    for code in np.flatnonzero(counts[TRAIN] == 0) if counts[TRAIN].any() else ():
+        draft.impossible.append(
+            f"Class {catalog.classes[code]} has no sample in train: its class weight is 1, and no model can learn it."
+        )
+    nameless = sum(not is_utf8(path) for path in catalog.paths)
+    if nameless:
+        draft.impossible.append(
+            f"{nameless} files have names that are not UTF-8: they are left out, and manifest.csv cannot list them."
+        )

@@ -1,0 +1,78 @@
+"""The stages, in order, on one page. Read ``domain.py`` first.
+
+``find → measure → relate`` give measurements; ``judge`` makes a report of them, ``correct`` a plan.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dataaudit.domain import Measurements, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Plan
+
+    Observer = Callable[[str, int, int], None]
+    """Called with (stage, done, total) as the work goes on; stages: ``measure``, ``relate``."""
+
+__all__ = ["correct", "judge", "measure", "scan"]
+
+
+def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Report:
+    """Measure a dataset and judge it.
+
+    Raises:
+        LayoutError: if there is no image, or the layout is not one we know.
+        ManifestError: if a manifest, metadata or group file contradicts the dataset.
+    """
+    return judge(measure(dataset, config, observe), config)
+
+
+def measure(dataset: Path, config: Config, observe: Observer | None = None) -> Measurements:
+    """Find the samples, measure each file once, and relate the copies. Everything slow happens here."""
+    from dataaudit.catalog import find  # noqa: PLC0415 - every stage is imported when it is reached
+    from dataaudit.dedup import relate  # noqa: PLC0415
+    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
+    from dataaudit.features import measure as measure_features  # noqa: PLC0415
+
+    watch = observe or (lambda _stage, _done, _total: None)
+    catalog = find(dataset, config)
+    done = 0
+
+    def measured(files: int) -> None:
+        nonlocal done
+        done += files
+        watch("measure", done, len(catalog))
+
+    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
+        watch("measure", 0, len(catalog))
+        features = measure_features(catalog, config, engine, measured)
+        copies = relate(catalog, features, config, engine, lambda pairs, nominated: watch("relate", pairs, nominated))
+    return Measurements(catalog, features, copies)
+
+
+def judge(measurements: Measurements, config: Config) -> Report:
+    """Run every rule that is selected; the report holds what was found and what could not be checked."""
+    from dataaudit.scanners import judge as judge_by_rules  # noqa: PLC0415
+    from dataaudit.scanners.verdict import summarise  # noqa: PLC0415
+
+    findings, rules_run, rules_not_run = judge_by_rules(measurements, config)
+    summary = summarise(measurements, findings, config)
+    return Report(measurements, summary, findings, rules_run, rules_not_run, measurements.fingerprint())
+
+
+def correct(measurements: Measurements, config: Config) -> Plan:
+    """Plan the correction: the split first, then class weights and augmentation on its train part."""
+    from dataaudit.fixers import make_plan  # noqa: PLC0415
+
+    return make_plan(measurements, config)
+
+
+def _cores() -> int:
+    """Return the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

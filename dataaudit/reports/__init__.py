@@ -1,0 +1,22 @@
+"""TELL: a report in, text out. Renderers know no rule by name; the writer of reports alone touches the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dataaudit.reports import html, json, markdown, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataaudit.domain import Report
+
+__all__ = ["FORMATS"]
+
+FORMATS: Final[dict[str, Callable[[Report], str]]] = {
+    "text": text.render,
+    "json": json.render,
+    "html": html.render,
+    "markdown": markdown.render,
+}
+"""Every format a report can be told in, by the name that ``--format`` and ``--report`` take."""

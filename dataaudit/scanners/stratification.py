@@ -1,0 +1,121 @@
+"""STR: are the splits comparable in their class shares and sizes? Copies count once within a split and class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.domain import NONE, ROLES, Finding, NotRun, Rule, TableEvidence, TestEvidence
+from dataaudit.scanners.copy_groups import counted_once
+from dataaudit.scanners.wording import percent, surely
+from dataaudit.statistics.corrections import benjamini_hochberg
+from dataaudit.statistics.shares import compare_shares
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Catalog, Measurements, Role
+
+__all__ = ["RULES", "SMALLEST_SHARE", "scan"]
+
+SHARES: Final = Rule(
+    "STR601",
+    "class-shares-differ",
+    "warning",
+    "A split holds the classes in other shares than train",
+    "Accuracy weighs classes by their share: a score on other shares is not the one you will see, and gets better or worse "
+    "by the mix alone.",
+    "Split anew with stratification (`dataaudit split`). If the shares differ on purpose, compare recall per class.",
+)
+SIZES: Final = Rule(
+    "STR602",
+    "odd-split-sizes",
+    "warning",
+    "A split is far too small, or larger than train",
+    "A tiny validation split makes the score jump by chance; one larger than train withholds pictures from training.",
+    "Usual are 10 to 20 % for validation and as much for test: `dataaudit split --ratios 0.7,0.15,0.15`.",
+)
+RULES: Final[tuple[Rule, ...]] = (SHARES, SIZES)
+SMALLEST_SHARE: Final = 0.02
+"""Share of the split data under which a validation or test split of fewer than ``LARGE_ENOUGH`` samples is odd."""
+LARGE_ENOUGH: Final = 1_000
+"""Samples from which a split is large enough whatever its share: its accuracy is known within 3 points."""
+
+
+def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRun]:
+    """Yield splits whose class shares or sizes do not fit train's."""
+    catalog = measurements.catalog
+    others = tuple(role for role in catalog.splits if role != "train")
+    if "train" not in catalog.splits or not others:
+        for each in RULES:
+            yield NotRun(each, f"not-applicable: {_missing(catalog)}")
+        return
+    yield from _shares(measurements, config, others)
+    yield from _sizes(catalog, others)
+
+
+def _missing(catalog: Catalog) -> str:
+    return f"the dataset has only {' and '.join(catalog.splits)}" if catalog.splits else "the dataset has no splits"
+
+
+def _class_counts(catalog: Catalog, rows: NDArray[np.bool_], role: Role) -> NDArray[np.int64]:
+    chosen = rows & (catalog.split_codes == ROLES.index(role)) & (catalog.label_codes != NONE)
+    return np.bincount(catalog.label_codes[chosen], minlength=len(catalog.classes)).astype(np.int64)
+
+
+def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]) -> Iterator[Finding | NotRun]:
+    catalog = measurements.catalog
+    once = counted_once(measurements)
+    train = _class_counts(catalog, once, "train")
+    counts = {role: found for role in others if (found := _class_counts(catalog, once, role)).any()}
+    if not train.any() or not counts or len(catalog.classes) < 2:  # noqa: PLR2004 - shares need two classes
+        yield NotRun(SHARES, f"not-applicable: {len(catalog.classes)} class(es), labels in train and another split are needed")
+        return
+    tests = {role: compare_shares(train, found, config.seed) for role, found in counts.items()}
+    q_values = benjamini_hochberg([test.p_value for test in tests.values()])
+    for (role, test), q in zip(tests.items(), q_values.tolist(), strict=True):
+        if not (q < config.alpha and test.total_variation > config.share_difference):
+            continue
+        shares = (train / train.sum(), counts[role] / counts[role].sum())
+        widest = int(np.argmax(np.abs(shares[1] - shares[0])))
+        of_role, of_train = percent(shares[1][widest]), percent(shares[0][widest])
+        message = (
+            f"{percent(test.total_variation)} of {role} would have to change class to match the class shares of train; "
+            f"furthest apart is {catalog.classes[widest]!r}: {of_role} of {role}, {of_train} of train "
+            f"({surely(q)}, copies counted once)"
+        )
+        n = (int(train.sum()), int(counts[role].sum()))
+        yield Finding(
+            SHARES,
+            message,
+            (),
+            TestEvidence(
+                f"{test.method} test of homogeneity",
+                "class shares",
+                ("train", role),
+                n,
+                test.statistic,
+                test.p_value,
+                q,
+                test.total_variation,
+                "total variation",
+            ),
+        )
+
+
+def _sizes(catalog: Catalog, others: tuple[Role, ...]) -> Iterator[Finding]:
+    sizes = {role: int(catalog.rows_of(role).size) for role in catalog.splits}
+    total = sum(sizes.values())
+    evidence = TableEvidence(("samples", "share"), tuple((role, (float(n), n / total)) for role, n in sizes.items()))
+    for role in others:
+        n = sizes[role]
+        if n / total < SMALLEST_SHARE and n < LARGE_ENOUGH:
+            expected = f"at least {percent(SMALLEST_SHARE, 0)} or {LARGE_ENOUGH} are expected"
+            message = f"{role} has {n} of {total} samples ({percent(n / total)}); {expected}"
+            yield Finding(SIZES, message, (), evidence)
+        elif n > sizes["train"]:
+            yield Finding(SIZES, f"{role} has {n} samples, more than train with {sizes['train']}", (), evidence)

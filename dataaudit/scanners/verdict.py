@@ -1,0 +1,260 @@
+"""The verdict: can the validation score be trusted, and how many images is it worth? One sentence, made of numbers.
+
+``not-trustworthy``: an error of leakage (LEK), of the class numbering (BAL504), or of labels (LBL) that reaches a scored split
+(any, where the data are unsplit). ``suspect``: any other error (a file that cannot be read, a label conflict inside train) or any
+warning, or leaks whose rules were left out. ``trustworthy``: none of these. Info never counts.
+
+*Leaked* are the samples that have a proved copy in another split. *Honest n* are the samples of the scored split that have
+neither such a copy nor a mate of their declared group in another split.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dataaudit.domain import NONE, ROLES, Leak, Summary
+from dataaudit.scanners.leakage import expected_random_leak
+from dataaudit.scanners.wording import counted, percent
+from dataaudit.statistics.proportions import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.domain import Catalog, CopyGraph, Finding, Measurements, Role
+
+__all__ = ["Baseline", "leaks", "majority_baseline", "summarise"]
+
+Level = Literal["trustworthy", "suspect", "not-trustworthy"]
+_NAMES: dict[Role, str] = {"train": "training", "val": "validation", "test": "test"}
+_WORDS: dict[Level, str] = {"trustworthy": "TRUSTWORTHY", "suspect": "SUSPECT", "not-trustworthy": "NOT TRUSTWORTHY"}
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What always answering the majority class of train scores."""
+
+    label: str
+    share: float
+    """0 to 1, of the scored samples that have a label."""
+
+
+def summarise(measurements: Measurements, findings: Sequence[Finding], config: Config) -> Summary:
+    """Return the verdict on the validation split (on test where there is no validation; on all where nothing is split)."""
+    catalog = measurements.catalog
+    known = leaks(catalog, leaked_rows(catalog, measurements.copies))
+    level = _level(catalog, findings, known)
+    scored = _scored(known, findings)
+    if scored is None:
+        return Summary(level, _unsplit(measurements, findings, level), known, tuple(_unsplit_notes(config)))
+    sentence = _sentence(measurements, findings, level, scored)
+    return Summary(level, sentence, known, tuple(_notes(catalog, known, scored, config)))
+
+
+def leaked_rows(catalog: Catalog, copies: CopyGraph) -> NDArray[np.bool_]:
+    """Return (n,) whether a sample of a split has a proved copy in another split."""
+    return _torn(catalog, copies.component)
+
+
+def group_leaked_rows(catalog: Catalog) -> NDArray[np.bool_]:
+    """Return (n,) whether a sample of a split has a mate of its declared group in another split."""
+    return _torn(catalog, catalog.group_codes.astype(np.int64))
+
+
+def _torn(catalog: Catalog, unit: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (n,) whether a row's unit (a number; -1: none) has rows in another split than the row's."""
+    placed = np.flatnonzero((catalog.split_codes != NONE) & (unit != NONE))
+    units, split = unit[placed], catalog.split_codes[placed].astype(np.int64)
+    size = int(units.max(initial=0)) + 1
+    first, last = np.full(size, len(ROLES), np.int64), np.full(size, NONE, np.int64)
+    np.minimum.at(first, units, split)
+    np.maximum.at(last, units, split)
+    mask = np.zeros(len(catalog), bool)
+    mask[placed] = first[units] < last[units]
+    return mask
+
+
+def leaks(catalog: Catalog, leaked: NDArray[np.bool_]) -> tuple[Leak, ...]:
+    """Return how much of each split is known from another, in role order."""
+    return tuple(
+        Leak(role, int(rows.size), int(leaked[rows].sum())) for role in catalog.splits for rows in (catalog.rows_of(role),)
+    )
+
+
+def majority_baseline(catalog: Catalog, role: Role | None) -> Baseline | None:
+    """Return what always answering train's majority class scores on ``role`` (None: on everything); None without labels.
+
+    Without a train split the majority is that of the scored samples; of equal classes the first by name is taken.
+    """
+    table = catalog.counts()
+    scored = table.sum(axis=0) if role is None else table[ROLES.index(role)]
+    learned = table[0] if role is not None and table[0].any() else scored
+    if not scored.any():
+        return None
+    code = int(np.argmax(learned))
+    return Baseline(catalog.classes[code], float(scored[code] / scored.sum()))
+
+
+def _level(catalog: Catalog, findings: Sequence[Finding], known: tuple[Leak, ...]) -> Level:
+    if any(_undermines(catalog, finding) for finding in findings):
+        return "not-trustworthy"
+    ignored = any(leak.leaked for leak in known)  # leaks whose rules were left out by --select or --ignore
+    return "suspect" if ignored or any(finding.rule.severity != "info" for finding in findings) else "trustworthy"
+
+
+def _undermines(catalog: Catalog, finding: Finding) -> bool:
+    """Whether a finding makes a score wrong: an error of leakage or class numbering, or of labels that are scored."""
+    if finding.rule.severity != "error":
+        return False
+    if finding.rule.code.startswith("LBL"):
+        return any(catalog.split_codes[row] != ROLES.index("train") for row in finding.samples)
+    return finding.rule.code.startswith("LEK") or finding.rule.code == "BAL504"
+
+
+def _scored(known: tuple[Leak, ...], findings: Sequence[Finding]) -> Leak | None:
+    """Return the split that the sentence is about: validation; test where there is none, or where only test leaks."""
+    held_out = {leak.split: leak for leak in known if leak.split != "train"}
+    val, test = held_out.get("val"), held_out.get("test")
+    only_test = (
+        val
+        and test
+        and test.leaked
+        and not val.leaked
+        and not any(finding.rule.code in {"LEK205", "BAL504"} or finding.rule.code.startswith("LBL") for finding in findings)
+    )
+    return test if only_test else val or test
+
+
+def _sentence(measurements: Measurements, findings: Sequence[Finding], level: Level, scored: Leak) -> str:
+    catalog = measurements.catalog
+    name = _NAMES[scored.split]
+    parts = list(_facts(measurements, findings, scored))
+    rest = [finding for finding in findings if finding.rule.severity != "info" and not _undermines(catalog, finding)]
+    if level != "not-trustworthy" and not scored.leaked:
+        parts.append(f"no {name} image is a proved copy of another split's")
+    if level == "suspect" and rest:
+        parts.append(_listed(rest))
+    rows = catalog.rows_of(scored.split)
+    honest = int((~(leaked_rows(catalog, measurements.copies) | group_leaked_rows(catalog))[rows]).sum())
+    parts.append(f"n is {honest}" if honest == scored.samples else f"honest n is {honest}")
+    baseline = majority_baseline(catalog, scored.split)
+    if baseline:
+        parts.append(f"always answering {baseline.label!r} scores {percent(baseline.share, 0)}")
+    return f"{name.upper()} {_WORDS[level]}: {'; '.join(parts)}."
+
+
+def _facts(measurements: Measurements, findings: Sequence[Finding], scored: Leak) -> Iterator[str]:
+    catalog = measurements.catalog
+    if scored.leaked:
+        of = "training images" if _all_from_train(measurements, scored.split) else "images of other splits"
+        one = scored.leaked == 1
+        yield f"{scored.leaked} of {scored.samples} images {'is a copy' if one else 'are copies'} of {of}"
+    count = Counter(finding.rule.code for finding in findings)
+    mates = int(group_leaked_rows(catalog)[catalog.rows_of(scored.split)].sum())
+    if mates:
+        yield f"{mates} of {scored.samples} images are of declared groups that are in other splits too"
+    elif count["LEK205"]:
+        yield f"{counted(count['LEK205'], 'declared group is', 'declared groups are')} torn across other splits"
+    if count["BAL504"]:
+        yield "Keras would number the classes of the splits differently"
+    conflicts = sum(finding.rule.code.startswith("LBL") and _undermines(catalog, finding) for finding in findings)
+    if conflicts:
+        yield f"{counted(conflicts, 'picture stands', 'pictures stand')} under two labels"
+    for leak in leaks(catalog, leaked_rows(catalog, measurements.copies)):
+        if leak.leaked and leak.split not in {"train", scored.split}:
+            yield f"{leak.leaked} of {leak.samples} {_NAMES[leak.split]} images have copies in other splits"
+
+
+def _all_from_train(measurements: Measurements, role: Role) -> bool:
+    """Whether every leaked sample of ``role`` has its copy in train."""
+    component = measurements.copies.component
+    trained = component[measurements.catalog.rows_of("train")]
+    rows = measurements.catalog.rows_of(role)
+    leaked = leaked_rows(measurements.catalog, measurements.copies)[rows]
+    return bool(np.isin(component[rows[leaked]], trained).all())
+
+
+def _listed(findings: Sequence[Finding]) -> str:
+    """Name the rules of some findings: ``but 1 error (truncated) and 3 warnings (property-drift, imbalance)``."""
+    told = []
+    for severity in ("error", "warning"):
+        names = Counter(finding.rule.name for finding in findings if finding.rule.severity == severity)
+        if names:
+            n = sum(names.values())
+            each = ", ".join(name if k == 1 else f"{name} × {k}" for name, k in names.items())
+            told.append(f"{counted(n, severity)} ({each})")
+    return " and ".join(told)
+
+
+def _unsplit(measurements: Measurements, findings: Sequence[Finding], level: Level) -> str:
+    catalog = measurements.catalog
+    parts = []
+    if len(catalog):
+        share = expected_random_leak(measurements)[1]
+        parts.append(
+            f"a random 80/20 split would leak {percent(share)} of its validation images, on average"
+            if share
+            else "no copies and no declared groups, so a random 80/20 split would leak nothing"
+        )
+    rest = [finding for finding in findings if finding.rule.severity != "info" and finding.rule.code != "LEK208"]
+    if rest:
+        parts.append(_listed(rest))
+    baseline = majority_baseline(catalog, None)
+    if baseline:
+        parts.append(f"always answering {baseline.label!r} scores {percent(baseline.share, 0)}")
+    return f"NO VALIDATION SPLIT, DATA {_WORDS[level]}: {'; '.join(parts)}."
+
+
+def _unsplit_notes(config: Config) -> Iterator[str]:
+    if config.val_accuracy is not None:
+        yield (
+            f"The accuracy of {percent(config.val_accuracy)} cannot be judged: the dataset has no validation split, so nothing "
+            "tells which images it was scored on."
+        )
+
+
+def _notes(catalog: Catalog, known: tuple[Leak, ...], scored: Leak, config: Config) -> Iterator[str]:
+    if "train" not in {leak.split for leak in known}:
+        yield "The dataset has no train split: copies between training and these images cannot be seen."
+    accuracy = config.val_accuracy
+    if accuracy is None or not scored.samples:
+        return
+    if not catalog.counts()[ROLES.index(scored.split)].any():
+        yield f"The accuracy of {percent(accuracy)} cannot be judged: the {_NAMES[scored.split]} images have no labels."
+        return
+    name, n = _NAMES[scored.split], scored.samples
+    low, high = wilson(accuracy * n, n)
+    between = f"between {percent(low)} and {percent(high)} (95 % Wilson interval)"
+    yield f"An accuracy of {percent(accuracy)} on {counted(n, f'{name} image')} means a true accuracy {between}."
+    baseline = majority_baseline(catalog, scored.split)
+    if baseline:
+        yield _against_baseline(accuracy, (low, high), baseline)
+    if scored.leaked:
+        yield _without_leaks(accuracy, scored)
+
+
+def _against_baseline(accuracy: float, interval: tuple[float, float], baseline: Baseline) -> str:
+    difference = (accuracy - baseline.share) * 100
+    always = f"Always answering {baseline.label!r} scores {percent(baseline.share)}"
+    if interval[0] <= baseline.share <= interval[1]:
+        return f"{always}, which lies within that interval: the model has not been shown to do better than that."
+    return f"{always}; the model is {abs(difference):.1f} points {'better' if difference > 0 else 'worse'} than that."
+
+
+def _without_leaks(accuracy: float, scored: Leak) -> str:
+    honest, name = scored.samples - scored.leaked, _NAMES[scored.split]
+    if not honest:
+        return f"Every {name} image has a copy in another split: the accuracy says nothing about new images."
+    right = min(max(accuracy * scored.samples - scored.leaked, 0.0), float(honest))
+    low, high = wilson(right, honest)
+    plural = "the leaked image" if scored.leaked == 1 else f"all {scored.leaked} leaked images"
+    return (
+        f"If the model got {plural} right because it had seen a copy, its accuracy on the {honest} honest images is only "
+        f"{percent(right / honest)} (95 % interval {percent(low)} to {percent(high)})."
+    )

@@ -1,0 +1,313 @@
+"""The engine: everything comes back once, in order, whatever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dataaudit.engines import Lost
+from dataaudit.engines.local import LOOK_AHEAD, LocalEngine
+
+# ------------------------------------------------------------ what runs in the workers (imported there by name)
+
+
+def act(items, begin):
+    """Answer each number with its square; each word dies the death it names."""
+    results = []
+    for index, item in enumerate(items):
+        begin(index)
+        if item == "segv":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif item == "exit":
+            os._exit(0)
+        elif item == "hang":
+            time.sleep(600)
+        elif item == "memory":
+            bytearray(64 * 2**30)
+        elif item == "raise":
+            raise ZeroDivisionError("in the function")
+        results.append(item * item if isinstance(item, int) else item)
+    return results
+
+
+def die_once(items, begin, *, marker):
+    for index, item in enumerate(items):
+        begin(index)
+        if item == 3 and not Path(marker).exists():
+            Path(marker).touch()
+            os._exit(7)
+    return list(items)
+
+
+def die_in_crowd(items, begin):
+    begin(0)
+    if len(items) > 1:
+        os._exit(1)
+    return list(items)
+
+
+def slow(items, begin):
+    for index, _ in enumerate(items):
+        begin(index)
+        time.sleep(0.1)
+    return list(items)
+
+
+def process_of(items, begin):
+    begin(0)
+    return [os.getpid()]
+
+
+def chatter(items, begin):
+    begin(0)
+    print("noise", flush=True)  # noqa: T201 - what it tests
+    os.write(1, b"raw noise\n" * 1000)
+    os.write(2, b"raw noise\n" * 1000)
+    return [sys.stdin.read(1)]
+
+
+def imports(items, begin):
+    begin(0)
+    return sorted({name.partition(".")[0] for name in sys.modules})
+
+
+def big(items, begin):
+    begin(0)
+    return bytes(4_000_000)
+
+
+class UnpicklableError(Exception):
+    def __init__(self, first, second):
+        super().__init__(first)
+        self.second = second
+
+
+def raise_unpicklable(items, begin):
+    raise UnpicklableError("one", "two")
+
+
+# --------------------------------------------------------------------------------------------------------------
+
+
+def answers(engine, items, *, batch_size, function=act):
+    """Map, check the contract of the ordered map, and return one outcome an item."""
+    outcomes, seen, done = [], [], []
+    for batch, result in engine.map_batches(function, items, batch_size=batch_size, progress=done.append):
+        seen.extend(batch)
+        assert 0 < len(batch) <= batch_size
+        if isinstance(result, Lost):
+            assert len(batch) == 1
+            outcomes.append(result)
+        else:
+            outcomes.extend(result)
+    assert seen == list(items)
+    assert sum(done) == len(items)
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with LocalEngine(2, 1.0, 256) as running:
+        yield running
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1000])
+def test_an_ordered_map(engine, count):
+    assert answers(engine, range(count), batch_size=8) == [n * n for n in range(count)]
+
+
+def test_one_job_gives_the_same_in_another_process():
+    with LocalEngine(1, 5, 256) as engine:
+        assert answers(engine, range(20), batch_size=3) == [n * n for n in range(20)]
+        (pid,) = answers(engine, [0], batch_size=1, function=process_of)
+    assert pid != os.getpid()
+    assert not psutil.pid_exists(pid)
+
+
+def test_workers_stay_warm_between_maps(engine):
+    first = set(answers(engine, [0], batch_size=1, function=process_of))
+    for _ in range(5):
+        first |= set(answers(engine, [0], batch_size=1, function=process_of))
+    assert len(first) <= engine.jobs
+
+
+LOST = {
+    "segv": Lost("crash", "its worker was killed by SIGSEGV"),
+    "exit": Lost("crash", "its worker ended with exit code 0"),
+    "hang": Lost("timeout", "took longer than 1 s"),
+    "memory": Lost("memory", "needed more than 256 MiB"),
+}
+
+
+@pytest.mark.parametrize("death", sorted(LOST))
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_a_death_loses_the_guilty_item_only(engine, death, place):
+    items = list(range(20))
+    items[place] = death
+    expected = [n * n for n in range(20)]
+    expected[place] = LOST[death]
+    assert answers(engine, items, batch_size=8) == expected
+
+
+def test_all_the_guilty_of_one_batch_are_found(engine):
+    items = [0, "segv", "exit", 3, "memory", 5, "hang", 7, 8, "segv"]
+    assert answers(engine, items, batch_size=10) == [LOST.get(n, n * n if isinstance(n, int) else n) for n in items]
+
+
+def test_a_hang_is_seen_when_the_item_is_overdue_not_the_batch():
+    items = [*range(10), "hang", *range(53)]
+    with LocalEngine(1, 1.0, 256) as engine:
+        answers(engine, range(3), batch_size=3)  # the start is not what is timed
+        start = time.monotonic()
+        answers(engine, items, batch_size=64)
+    assert time.monotonic() - start < 8  # twice a second, and two starts; a limit of the batch would be 64
+
+
+def test_a_slow_batch_of_quick_items_is_no_timeout():
+    with LocalEngine(1, 0.8, 256) as engine:
+        assert answers(engine, range(20), batch_size=20, function=slow) == list(range(20))
+
+
+def test_an_item_blamed_once_gets_a_second_chance(tmp_path):
+    with LocalEngine(2, 5, 256) as engine:
+        function = partial(die_once, marker=str(tmp_path / "died"))
+        assert answers(engine, range(8), batch_size=8, function=function) == list(range(8))
+    assert (tmp_path / "died").exists()
+
+
+def test_a_batch_that_dies_as_a_whole_is_done_one_by_one(engine):
+    assert answers(engine, range(5), batch_size=5, function=die_in_crowd) == list(range(5))
+
+
+def test_an_exception_is_the_callers(engine):
+    with pytest.raises(ZeroDivisionError, match="in the function") as caught:
+        answers(engine, [1, "raise", 2], batch_size=2)
+    assert any("line" in note and "act" in note for note in caught.value.__notes__)
+    assert answers(engine, [1, 2], batch_size=2) == [1, 4]
+
+
+def test_an_exception_that_does_not_pickle_is_still_told(engine):
+    with pytest.raises(RuntimeError, match="UnpicklableError: one"):
+        answers(engine, [1], batch_size=1, function=raise_unpicklable)
+
+
+def test_a_function_that_does_not_pickle_is_told_here(engine):
+    with pytest.raises(Exception, match=r"(?i)pickle|local object"):
+        answers(engine, [1], batch_size=1, function=lambda items, begin: items)
+    assert answers(engine, [2], batch_size=1) == [4]
+
+
+def test_what_a_function_prints_harms_nothing(engine, capfd):
+    assert answers(engine, [1], batch_size=1, function=chatter) == [""]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_big_answers_come_whole(engine):
+    for batch, result in engine.map_batches(big, range(6), batch_size=1):
+        assert len(batch) == 1
+        assert len(result) == 4_000_000
+
+
+def test_a_closed_generator_leaves_no_worker_busy():
+    with LocalEngine(2, 60, 256) as engine:
+        results = engine.map_batches(act, [1, "hang", "hang"], batch_size=1)
+        assert next(results) == ([1], [1])
+        results.close()
+        assert not engine._running
+        assert answers(engine, [3], batch_size=1) == [9]
+        children = psutil.Process().children()
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_one_map_at_a_time():
+    with LocalEngine(1, 60, 256) as engine:
+        first = engine.map_batches(act, ["hang", 1], batch_size=1)
+        waiting = threading.Thread(target=lambda: next(first, None), daemon=True)
+        engine._running[object()] = None
+        with pytest.raises(RuntimeError, match="another map"):
+            next(engine.map_batches(act, [1], batch_size=1))
+        engine._running.clear()
+        assert not waiting.is_alive()
+
+
+def test_results_wait_within_bounds():
+    with LocalEngine(2, 2.0, 256) as engine:
+        items = ["hang", *range(2000)]
+        started = []
+        for batch, _ in engine.map_batches(act, items, batch_size=1, progress=started.append):
+            if batch == ["hang"]:
+                assert sum(started) <= LOOK_AHEAD * 2 + 1
+                break
+
+
+def test_workers_import_nothing_heavy(engine):
+    loaded = set(answers(engine, [1], batch_size=1, function=imports))
+    assert not loaded & {"scipy", "sklearn", "tensorflow", "pandas", "rich", "click", "pydantic"}
+
+
+def test_a_worker_that_cannot_start_is_an_error_not_a_lost_item(monkeypatch):
+    from dataaudit.errors import IncompleteError
+
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with LocalEngine(1, 5, 256) as engine, pytest.raises(IncompleteError, match="exit code 1"):
+        answers(engine, [1], batch_size=1)
+
+
+SCRIPT = """
+import sys, warnings
+sys.path[:0] = {path!r}
+warnings.simplefilter("error")
+from dataaudit.engines.local import LocalEngine
+from test_engines_local import act
+with LocalEngine(2, 600, 256) as engine:   # no __main__ guard, and none is needed
+    for batch, result in engine.map_batches(act, [1, "hang", "hang"], batch_size=1):
+        print("ready", flush=True)
+"""
+
+
+def script(tmp_path):
+    code = textwrap.dedent(SCRIPT).format(path=[str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=environment
+    )
+    assert process.stdout.readline() == b"ready\n"
+    deadline = time.monotonic() + 10
+    while len(workers := psutil.Process(process.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    return process, workers
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    shared_before = set(os.listdir("/dev/shm")) if Path("/dev/shm").is_dir() else set()
+    process, workers = script(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    _, errors = process.communicate(timeout=10)
+    assert len(workers) == 2
+    assert errors.rstrip().endswith(b"KeyboardInterrupt")
+    assert errors.count(b"Traceback") == 1  # the parent's; the workers say nothing
+    assert not psutil.wait_procs(workers, timeout=5)[1]
+    assert list(tmp_path.iterdir()) == []
+    assert not shared_before or set(os.listdir("/dev/shm")) <= shared_before
+
+
+def test_an_idle_worker_ends_with_a_parent_that_was_killed(tmp_path):
+    process, _ = script(tmp_path)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate(timeout=10)
+    for worker in workers:  # these hang; their own alarm would end them
+        worker.kill()
+    assert not psutil.wait_procs(workers, timeout=5)[1]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+
+import numpy as np
+import pytest
+from measurements import make
+from pictures import photo, save
+from PIL import Image, ImageOps
+
+from dataaudit.domain import DIHEDRAL, Failure, Transform
+from dataaudit.reports.pictures import SIDE, Album, aligned, aligns
+
+PATHS = ("big.jpg", "bad.jpg", "gone.jpg", "tiny.png", "turned.jpg")
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dataset")
+    save(photo(1, (400, 300)), root / "big.jpg", quality=95)
+    save(photo(2, (24, 32)), root / "tiny.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(photo(3, (400, 300)), root / "turned.jpg", exif=exif)
+    (root / "bad.jpg").write_bytes(b"\xff")
+    failures = {"bad.jpg": Failure("crash", "")}
+    return Album(make([(path, "cat", None) for path in PATHS], catalog={"root": root}, failures=failures), 10**8)
+
+
+def opened(thumbnail):
+    return Image.open(BytesIO(base64.b64decode(thumbnail.uri.partition(",")[2])))
+
+
+def row(path):
+    return sorted(PATHS).index(path)
+
+
+def test_a_big_picture_is_made_small(album):
+    found = album.thumbnail(row("big.jpg"))
+    assert (found.width, found.height, found.pixelated) == (SIDE, 120, False)
+    assert opened(found).size == (SIDE, 120)
+    assert opened(found).format == "JPEG"
+    expected = np.asarray(photo(1, (400, 300)).resize((SIDE, 120), Image.Resampling.LANCZOS), float)
+    assert np.abs(np.asarray(opened(found), float) - expected).mean() < 6
+    assert len(found.uri) < 20_000
+
+
+def test_a_tiny_picture_is_kept_lossless_and_shown_large(album):
+    found = album.thumbnail(row("tiny.png"))
+    assert (found.width, found.height, found.pixelated) == (120, SIDE, True)
+    assert np.array_equal(np.asarray(opened(found)), np.asarray(photo(2, (24, 32))))
+
+
+def test_exif_orientation_is_not_applied(album):
+    assert opened(album.thumbnail(row("turned.jpg"))).size == (SIDE, 120)
+
+
+def test_what_cannot_be_shown_says_why(album):
+    assert (album.thumbnail(row("bad.jpg")).uri, album.thumbnail(row("bad.jpg")).problem) == (None, "crash")
+    assert album.thumbnail(row("gone.jpg")).problem == "changed since it was measured"
+
+
+def test_too_many_pixels_are_not_decoded(album):
+    assert Album(album.measurements, 1_000).thumbnail(row("big.jpg")).uri is None
+
+
+@pytest.mark.parametrize("orientation", range(DIHEDRAL))
+def test_aligned_is_mirror_then_turn(orientation):
+    picture = photo(5, (30, 20))
+    quarters = orientation % 4
+    rotation = 90.0 * quarters if quarters <= 2 else -90.0
+    transform = Transform(mirrored=orientation >= 4, rotation=rotation)
+    expected = (ImageOps.mirror(picture) if orientation >= 4 else picture).rotate(90 * quarters, expand=True)
+    assert np.array_equal(aligned(np.asarray(picture), transform), np.asarray(expected))
+    assert aligns(transform) == (orientation > 0)
+
+
+def test_only_turns_and_mirrorings_are_shown_aligned():
+    assert not aligns(None)
+    for other in (Transform(rotation=15.0), Transform(mirrored=True, scale=(1.1, 1.1)), Transform(True, 0.0, (1.0, 1.0), 3.0)):
+        assert not aligns(other)
+    assert not aligns(Transform(mirrored=True, shift=(0.1, 0.0)))
