@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dataaudit import pipeline
 from dataaudit.catalog.folders import Roles
 from dataaudit.catalog.walk import is_image_name
+from dataaudit.domain import TableEvidence, TestEvidence
 from dataaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,12 +136,20 @@ def _dataset_of(file: _File, roles: Roles) -> Path | None:
 
 
 def _concerning(report: Report, members: set[str]) -> Report:
-    """Return the report with only the findings that are about one of the files (or about none in particular)."""
+    """Return the report with only what a commit answers for: findings about a file it adds, and facts about no file.
+
+    A statistic about the dataset (rare class, drift) is ``scan``'s to tell: no one commit made it.
+    """
     paths = report.measurements.catalog.paths
-    kept = tuple(
-        finding for finding in report.findings if not finding.samples or any(paths[row] in members for row in finding.samples)
-    )
-    return replace(report, findings=kept)
+
+    def kept(finding: Finding) -> bool:
+        if not finding.samples:
+            return finding.rule.severity == "error"
+        return not isinstance(finding.evidence, TableEvidence | TestEvidence) and any(
+            paths[row] in members for row in finding.samples
+        )
+
+    return replace(report, findings=tuple(filter(kept, report.findings)))
 
 
 def _line(root: Path, report: Report, finding: Finding) -> str:

@@ -185,8 +185,8 @@ def hostile(root: Path) -> Report:
     _draw(root, measurements, upright)
     leaks = (Leak("train", 27, 4), Leak("val", 14, 5), Leak("test", 1, 0))
     sentence = (
-        "VALIDATION NOT TRUSTWORTHY: 5 of 14 images are copies of training images; 8 of 14 images are of declared groups that are "
-        "in other splits too; honest n is 1; always answering 'dog' scores 50%."
+        "VALIDATION NOT TRUSTWORTHY: 5 of 14 images are copies of training images; 8 of 14 images are of declared groups that "
+        "are in other splits too; honest n is 1; always answering 'dog' scores 50%."
     )
     notes = ("Always answering 'dog' scores 50.0%, which lies within that interval: the model has not been shown to do better.",)
     not_run = (

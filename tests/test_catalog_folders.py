@@ -96,7 +96,8 @@ def test_two_folders_of_one_role_join_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "role"),
     [
-        ("train", "train"), ("Training", "train"), ("TRN", "train"), ("tr", "train"), ("train_set", "train"), ("training-data", "train"),
+        ("train", "train"), ("Training", "train"), ("TRN", "train"), ("tr", "train"), ("train_set", "train"),
+        ("training-data", "train"),
         ("val", "val"), ("Valid", "val"), ("validation", "val"), ("dev", "val"), ("eval", "val"), ("Validation Set", "val"),
         ("test", "test"), ("Testing", "test"), ("tst", "test"), ("holdout", "test"), ("Hold-Out", "test"), ("hold_out", "test"),
         ("trains", None), ("tests", None), ("cat", None), ("", None), ("contest", None),
@@ -116,7 +117,7 @@ def test_given_roles_are_checked(tmp_path):
     assert table(catalog) == {"a/cat/1.jpg": ("cat", "train"), "b/cat/2.jpg": ("cat", "val")}
     with pytest.raises(UsageError, match="'training' is no role"):
         find(tmp_path, Config(roles={"a": "training"}))
-    with pytest.raises(UsageError, match="no such split folder.*'a', 'b'"):
+    with pytest.raises(UsageError, match=r"no such split folder.*'a', 'b'"):
         find(tmp_path, Config(roles={"c": "train"}))
 
 
@@ -139,7 +140,8 @@ def test_stray_images_and_other_files_are_told(tmp_path):
 def test_class_folders_are_what_keras_takes_and_phantoms(tmp_path):
     root = make(
         tmp_path,
-        "train/cat/1.jpg", "train/cat/deep/2.jpg", "train/dog/", "train/docs/a.txt", "train/__MACOSX/._1.jpg", "train/__MACOSX/b.jpg",
+        "train/cat/1.jpg", "train/cat/deep/2.jpg", "train/dog/", "train/docs/a.txt", "train/__MACOSX/._1.jpg",
+        "train/__MACOSX/b.jpg",
         "train/.ipynb_checkpoints/1-checkpoint.jpg", "val/cat/3.jpg", "val/cat/.ipynb_checkpoints/3-checkpoint.jpg", ".git/x",
         "other/sub/",
     )  # fmt: skip
@@ -157,7 +159,7 @@ def test_class_folders_are_what_keras_takes_and_phantoms(tmp_path):
     assert kinds(catalog)["train/__MACOSX/._1.jpg"] == "apple-double"
     assert kinds(catalog)["val/cat/.ipynb_checkpoints/3-checkpoint.jpg"] == "phantom-folder"
     for split in ("train", "val"):  # as keras.utils.image_dataset_from_directory lists them
-        keras = sorted(name for name in os.listdir(root / split) if (root / split / name).is_dir() and not name.startswith("."))
+        keras = sorted(path.name for path in (root / split).iterdir() if path.is_dir() and not path.name.startswith("."))
         assert [f.name for f in catalog.class_folders if f.split == split and not f.name.startswith(".")] == keras
 
 
@@ -291,12 +293,10 @@ def test_find_equals_its_twin_and_forgets_nothing(chosen):
     with tempfile.TemporaryDirectory() as folder:
         root = make(Path(folder), *files)
         expected = twin(files)
-        inners = {parts[1] for parts in (path.split("/", 2) for path in expected)}
-        try:
-            catalog = find(root, Config())
-        except LayoutError as error:
-            assert not expected or "splits" in str(error), inners  # noqa: PT017 - most draws raise nothing
+        if not expected:
+            refused(root)
             return
+        catalog = find(root, Config())
     assert table(catalog) == expected
     assert list(catalog.paths) == sorted(expected, key=os.fsencode)
     skipped = [entry.path for entry in catalog.skipped]

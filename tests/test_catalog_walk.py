@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,44 +30,45 @@ def kinds(tree) -> dict[str, str]:
     return {entry.path: entry.kind for entry in tree.skipped}
 
 
+def twin_kind(above: list[str], name: str, *, folder: bool) -> str | None:
+    """Slow and obvious: the kind of a skipped entry; empty where it is not even told; None for what is listed."""
+    odd = [part for part in above if part.startswith(".") or part in PHANTOMS]
+    rules = (
+        (REPOSITORIES.intersection(above), ""),
+        (folder and name in REPOSITORIES, "hidden"),
+        (folder and odd, ""),
+        (folder and name in PHANTOMS, "phantom-folder"),
+        (not folder and name.lower() in SYSTEM, "system-file"),
+        (not folder and name.startswith("._"), "apple-double"),
+        (name.startswith("."), "hidden"),
+        (odd, "phantom-folder" if odd and odd[0] in PHANTOMS else "hidden"),
+    )
+    return next((kind for holds, kind in rules if holds), None)
+
+
 def twin(root: Path) -> tuple[list[str], list[str], dict[str, str]]:
     """Slow and obvious, for trees without links: files, folders, kind by skipped path."""
-    files, folders, skipped = [], [], {}
+    listed, skipped = {True: [], False: []}, {}
     for path in root.rglob("*"):
         *above, name = path.relative_to(root).parts
-        if REPOSITORIES.intersection(above):
-            continue
-        odd = [part for part in above if part.startswith(".") or part in PHANTOMS]
-        where = "/".join([*above, name])
-        if path.is_dir() and not odd:
-            if name in PHANTOMS:
-                skipped[where] = "phantom-folder"
-            elif name.startswith("."):
-                skipped[where] = "hidden"
-            else:
-                folders.append(where)
-        elif path.is_dir():
-            if name in REPOSITORIES:
-                skipped[where] = "hidden"
-        elif name.lower() in SYSTEM:
-            skipped[where] = "system-file"
-        elif name.startswith("._"):
-            skipped[where] = "apple-double"
-        elif name.startswith("."):
-            skipped[where] = "hidden"
-        elif odd:
-            skipped[where] = "phantom-folder" if odd[0] in PHANTOMS else "hidden"
-        else:
-            files.append(where)
-    return sorted(files, key=os.fsencode), sorted(folders, key=os.fsencode), skipped
+        kind = twin_kind(above, name, folder=path.is_dir())
+        if kind is None:
+            listed[path.is_dir()].append("/".join([*above, name]))
+        elif kind:
+            skipped["/".join([*above, name])] = kind
+    return sorted(listed[False], key=os.fsencode), sorted(listed[True], key=os.fsencode), skipped
 
 
 FOLDERS = st.sampled_from(["a", "a.b", "A", "é", "\udcff", " ", "x\ny", ".hid", ".git", ".ipynb_checkpoints", "__MACOSX"])
-FILES = st.sampled_from(["1.jpg", "1.JPG", "é.png", "\udcfe.jpg", ".h.jpg", "._1.jpg", "Thumbs.db", ".DS_Store", "note", "[/red].gif"])
+FILES = st.sampled_from(
+    ["1.jpg", "1.JPG", "é.png", "\udcfe.jpg", ".h.jpg", "._1.jpg", "Thumbs.db", ".DS_Store", "note", "[/red].gif"]
+)
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.tuples(st.lists(FOLDERS, max_size=3), FILES), max_size=14), st.lists(st.lists(FOLDERS, min_size=1, max_size=3)))
+@given(
+    st.lists(st.tuples(st.lists(FOLDERS, max_size=3), FILES), max_size=14), st.lists(st.lists(FOLDERS, min_size=1, max_size=3))
+)
 def test_walk_equals_its_pathlib_twin(files, folders):
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -231,6 +233,48 @@ def test_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
     assert "Permission denied" in {entry.path: entry.reason for entry in tree.skipped}["locked"]
 
 
+def test_a_phantom_folder_that_may_not_be_listed(tmp_path, monkeypatch):
+    touch(tmp_path, "c/1.jpg", ".hid/2.jpg", ".hid/deep/3.jpg")
+    scandir = os.scandir
+
+    def refusing(path):
+        if Path(path).name == "deep":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert kinds(walk_tree(str(tmp_path))) == {".hid": "hidden", ".hid/2.jpg": "hidden", ".hid/deep": "no-permission"}
+
+
+def test_a_link_that_may_not_be_followed(tmp_path, monkeypatch):
+    touch(tmp_path, "c/1.jpg", "d/2.jpg")
+    (tmp_path / "c/barred.jpg").symlink_to("1.jpg")
+    stat = os.stat
+
+    def refusing(path, **options):
+        if os.fspath(path).endswith("barred.jpg"):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    tree = walk_tree(str(tmp_path))
+    assert kinds(tree) == {"c/barred.jpg": "no-permission"}
+    assert tree.files == ("c/1.jpg", "d/2.jpg")
+
+
+def test_a_folder_that_vanishes_while_links_are_followed(tmp_path, monkeypatch):
+    touch(tmp_path, "c/1.jpg", "gone/2.jpg")
+    stat = os.stat
+
+    def vanishing(path, **options):
+        if os.fspath(path).endswith("gone"):
+            raise FileNotFoundError(2, "No such file or directory")
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", vanishing)
+    assert kinds(walk_tree(str(tmp_path), follow_links=True)) == {"gone": "irregular"}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="no mode keeps root out")
 def test_a_folder_without_permission(tmp_path):
     touch(tmp_path, "c/1.jpg", "locked/2.jpg")
@@ -267,15 +311,26 @@ def test_image_names():
     assert not any(is_image_name(name) for name in ("jpg", "a.jpg/b", "a.jpg.txt", "a.npy", "a.jpg ", ""))
 
 
-def test_a_very_deep_tree_does_not_exhaust_the_stack(tmp_path):
-    folder, depth = tmp_path, 1500
-    fd = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):  # longer than a path may be: entered one by one
-        os.mkdir("d", dir_fd=fd)
-        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = inner
-    os.close(fd)
+def test_a_path_too_long_to_open_is_told(tmp_path):
+    name = "d" * 200
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(30):  # longer than a path may be: entered one by one
+        os.mkdir(name, dir_fd=folder)
+        inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
     tree = walk_tree(str(tmp_path))
-    assert len(tree.folders) > 1000
-    assert tree.files == ()
+    (entry,) = tree.skipped
+    assert (entry.kind, entry.path) == ("irregular", tree.folders[-1])
+    assert "too long" in entry.reason
+
+
+def test_a_deep_tree_does_not_exhaust_the_stack(tmp_path):
+    touch(tmp_path, "d/" * 450 + "1.jpg")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(300)
+    try:
+        assert len(walk_tree(str(tmp_path)).files) == 1
+    finally:
+        sys.setrecursionlimit(limit)

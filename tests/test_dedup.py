@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageEnhance, ImageFilter
 from pictures import photo, save
+from PIL import Image, ImageEnhance, ImageFilter
 
 from dataaudit.catalog import find
 from dataaudit.config import Config

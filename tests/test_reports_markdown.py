@@ -22,7 +22,7 @@ class Words(HTMLParser):
         self.feed(source)
         self.close()
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, _attrs):
         self.tags.append(tag)
 
     def handle_data(self, data):

@@ -17,10 +17,10 @@ def unshown(text: str) -> str:
     def back(match: re.Match[str]) -> str:
         escape = match[0]
         if escape.startswith("\\x"):
-            code = int(escape[2:], 16)
+            code = int(f"0x{escape[2:]}", 0)
             return chr(code if code < 0x80 else code + 0xDC00)
         if escape[1] in "uU":
-            return chr(int(escape[2:], 16))
+            return chr(int(f"0x{escape[2:]}", 0))
         return {"\\\\": "\\", "\\n": "\n", "\\r": "\r", "\\t": "\t"}[escape]
 
     return ESCAPE.sub(back, text)

@@ -61,7 +61,7 @@ def test_blocks_come_worst_first_then_by_number(tmp_path):
 
 def test_inferred_says_what_the_layout_was_taken_for(tmp_path):
     assert outline.inferred(hostile(tmp_path)) == (
-        "3 splits (Training = train, test, val), 2 classes, 42 images, 1 of them without a label, 5 declared groups, "
+        "3 splits (Training = train, val, test), 2 classes, 42 images, 1 of them without a label, 5 declared groups, "
         "labels = folder names"
     )
     assert outline.inferred(clean()) == "2 splits (train, val), 2 classes, 16 images, labels = folder names"

@@ -9,6 +9,8 @@ from measurements import make
 from pictures import photo, save
 from PIL import Image, ImageOps
 
+from dataaudit import pipeline
+from dataaudit.config import Config
 from dataaudit.domain import DIHEDRAL, Failure, Transform
 from dataaudit.reports.pictures import SIDE, Album, aligned, aligns
 
@@ -78,6 +80,21 @@ def test_aligned_is_mirror_then_turn(orientation):
 
 def test_only_turns_and_mirrorings_are_shown_aligned():
     assert not aligns(None)
-    for other in (Transform(rotation=15.0), Transform(mirrored=True, scale=(1.1, 1.1)), Transform(True, 0.0, (1.0, 1.0), 3.0)):
+    for other in (Transform(rotation=15.0), Transform(mirrored=True, scale=(1.1, 1.1)), Transform(mirrored=True, shear=3.0)):
         assert not aligns(other)
     assert not aligns(Transform(mirrored=True, shift=(0.1, 0.0)))
+
+
+def test_aligned_agrees_with_the_transforms_that_are_found(tmp_path):
+    picture = photo(7, (320, 260))
+    save(picture, tmp_path / "train" / "cat" / "0.png")
+    for orientation in range(1, DIHEDRAL):
+        turned = (ImageOps.mirror(picture) if orientation >= 4 else picture).rotate(90 * (orientation % 4), expand=True)
+        save(turned, tmp_path / "val" / "cat" / f"{orientation}.png")
+    measurements = pipeline.measure(tmp_path, Config(jobs=1))
+    album = Album(measurements, 10**8)
+    pairs = [pair for pair in measurements.copies.pairs if measurements.catalog.paths[pair.a].startswith("train")]
+    assert len({pair.transform for pair in pairs}) == DIHEDRAL - 1
+    for pair in pairs:
+        first, second = (np.asarray(opened(album.thumbnail(*which)), float) for which in ((pair.a, pair.transform), (pair.b,)))
+        assert np.abs(first - second).mean() < 8

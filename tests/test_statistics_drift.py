@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from dataaudit.statistics.drift import compare_distributions, standardised_distance
+from dataaudit.statistics.drift import compare_distributions, smirnov_p, standardised_distance
 
 SAMPLE = arrays(np.float64, st.integers(1, 30), elements=st.integers(-20, 20).map(float))
 
 
+@pytest.mark.filterwarnings("ignore:ks_2samp:RuntimeWarning")
 @settings(deadline=None, max_examples=80)
 @given(SAMPLE, SAMPLE)
 def test_equals_scipy(a, b):
     test, oracle = compare_distributions(a, b), ks_2samp(a, b, method="exact")
-    assert (test.statistic, test.p_value) == (pytest.approx(oracle.statistic), pytest.approx(min(1, oracle.pvalue)))
+    assert (test.statistic, test.p_value) == (pytest.approx(oracle.statistic), pytest.approx(min(1, oracle.pvalue), abs=1e-12))
     spread = np.sqrt((a.var() + b.var()) / 2 + (a.mean() - b.mean()) ** 2 / 4)
     assert test.effect == pytest.approx(wasserstein_distance(a, b) / spread if spread else 0)
 
@@ -55,3 +56,17 @@ def test_ties_make_the_test_conservative():
     rng = np.random.default_rng(5)
     p = [compare_distributions(rng.integers(0, 3, 150), rng.integers(0, 3, 80)).p_value for _ in range(300)]
     assert np.mean(np.array(p) < 0.05) <= 0.05
+
+
+@pytest.mark.parametrize(("n", "m", "gap"), [(300, 80, 0.1), (2_000, 500, 0.08), (150, 70, 0.25), (101, 100, 0.15)])
+def test_large_samples_are_close_to_exact(n, m, gap):
+    a = np.arange(n) * 1.0
+    b = np.quantile(a, np.clip(np.linspace(gap, 1 + gap, m), 0, 1)) + np.linspace(0, 1e-3, m)
+    oracle = ks_2samp(a, b, method="exact")
+    steps = round(oracle.statistic * n * m)
+    assert smirnov_p(steps, n, m) == pytest.approx(oracle.pvalue, rel=0.25)
+
+
+def test_impossible_chance_is_never_zero_for_small_samples():
+    assert smirnov_p(100 * 90, 100, 90) > 0
+    assert smirnov_p(0, 5, 7) == 1

@@ -55,7 +55,7 @@ def find(dataset: Path, config: Config) -> Catalog:
     if not placement.places:
         raise LayoutError(_nothing_found(dataset, tree, images, placement))
     if isinstance(group_by, ByFile):
-        read.add(os.path.relpath(group_by.table.resolve(), root).replace(os.sep, "/"))
+        read |= _within(root, group_by.table)
     paths = sorted(placement.places, key=os.fsencode)
     keys = group_keys(group_by, paths, placement.groups)
     others = _not_images(tree, read)
@@ -88,7 +88,7 @@ def _place(
         table = find_manifest(root, config.manifest)
         placement = place_listed(table, config.manifest, images, tree, roles, column)
         roles.check_used({*tops, *placement.split_values})
-        return placement, {os.path.relpath(table.resolve(), root).replace(os.sep, "/")}
+        return placement, _within(root, table)
     metadata = find_metadata(root, tree, roles)
     if column is not None and not metadata:
         message = f"--group-by column:{column}: there is no manifest or metadata to have columns. Give --manifest FILE."
@@ -101,6 +101,12 @@ def _place(
         check_not_wrapped(placement, roles)
     roles.check_used({*tops, *placement.split_values})
     return placement, {table.path for table in metadata}
+
+
+def _within(root: Path, table: Path) -> set[str]:
+    """Return a table's path as the walk writes it, where it lies in the dataset."""
+    real = table.resolve()
+    return {real.relative_to(root).as_posix()} if real.is_relative_to(root) else set()
 
 
 def _not_images(tree: Tree, read: Iterable[str]) -> Iterable[Skipped]:

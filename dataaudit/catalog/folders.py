@@ -154,7 +154,7 @@ def _doubt(tops: list[str], roles: Mapping[str, Role | None]) -> str:
         return ""
     return (
         f" ({_some(splits)} may be meant as splits, but {_some(strangers)} hold{'s' if len(strangers) == 1 else ''} images too, "
-        f"so every top folder is a class; if they are splits, name the others: --role NAME=train|val|test)"
+        f"so every top folder is a class; if they are splits, name the others, --role NAME=train|val|test, or move them away)"
     )
 
 

@@ -312,7 +312,7 @@ def _missing(listing: _Listing, tree: Tree, known: AbstractSet[str]) -> Iterable
         if above is None:
             yield Skipped(path, "missing", f"{where}; the dataset has no such file")
         else:
-            yield Skipped(path, above.kind, f"{where}; not looked at, for {above.path} is skipped: {above.reason}")
+            yield Skipped(path, above.kind, f"{where}; not looked at, for {above.path!r} is skipped: {above.reason}")
 
 
 def _above(path: str, told: Mapping[str, Skipped]) -> Skipped | None:

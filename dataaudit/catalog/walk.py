@@ -173,7 +173,7 @@ class _Walker:
             return False
         where = self.seen.setdefault((status.st_dev, status.st_ino), folder)
         if where != folder:
-            self._skip(folder, "directory-link", f"the same folder as {where or '.'}, which was walked already")
+            self._skip(folder, "directory-link", f"the same folder as {where or '.'!r}, which was walked already")
         return where == folder
 
     def _file(self, path: str, name: str) -> None:
@@ -203,7 +203,7 @@ class _Walker:
                     for entry in entries:
                         path = f"{folder}/{entry.name}"
                         if not entry.is_dir(follow_symlinks=False):
-                            self._skip(path, *(_odd_file(entry.name) or (kind, f"in {phantom}, which is no part of the data")))
+                            self._skip(path, *(_odd_file(entry.name) or (kind, f"in {phantom!r}, which is no part of the data")))
                         elif entry.name in REPOSITORY_FOLDERS:
                             self._skip(path, "hidden", "a version-control folder; nothing in it was looked at")
                         else:
@@ -254,7 +254,11 @@ class _Walker:
         elif self.follow_links:
             heapq.heappush(self.waiting, (os.fsencode(path), path))
         else:
-            self._skip(path, "directory-link", "a link to a folder; not followed without --follow-links")
+            self._skip(
+                path,
+                "directory-link",
+                "a link to a folder; not followed without --follow-links (Keras follows one that stands for a class)",
+            )
 
     def _real_file(self, path: str) -> str:
         """Return where a link to a file ends; the folders it names are resolved once each."""

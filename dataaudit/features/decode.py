@@ -7,8 +7,9 @@
    its decoding and stay.)
 2. JPEG is decoded at the smallest DCT scale of 1, 1/2, 1/4, 1/8 that leaves a short side of at least 256. Every
    other format is decoded whole and box-averaged by the same factor, so that a PNG and its JPEG are measured at the
-   same scale: on 400 photos of 0.2 to 12 MP the 256-bit hashes of picture and PNG differ by the same bits either way
-   (see ``tests/test_features_decode.py``), and the statistics of big pictures stop costing more than their decoding.
+   same scale. On 39 photos of 0.4 to 7.7 MP, JPEG at quality 90 against the PNG of the same pixels: the 256-bit
+   hashes differ by 0.5 bits on average (at most 2), by 1.2 (at most 6) where the PNG is left whole; and the
+   statistics of a big picture do not cost more than its decoding.
 3. 8-bit RGB. Palettes are looked up. *Alpha is composited over white*, the ground that a transparent drawing is
    flattened on for the web and on paper. CMYK, YCbCr and Lab are converted without a profile. Wide greys are *scaled,
    never clipped*: 16-bit by 1/257; 32-bit integers and floats, which name no white, as :func:`_wide_to_grey` says.
@@ -261,12 +262,15 @@ def _unidentified(data: bytes) -> tuple[FailureKind, str]:
         if data.startswith(magic):
             kind: FailureKind = "truncated" if _is_cut(data) else "unreadable"
             return kind, f"begins like a {name}, but its header cannot be read"
-    start = data[:12].decode("ascii", "backslashreplace").encode("unicode_escape").decode("ascii")
-    return "unreadable", f"none of {', '.join(FORMATS)}: it begins with {start!r}"
+    return "unreadable", f"none of {', '.join(FORMATS)}: it begins with {data[:12]!r}"
 
 
 def _is_cut(data: bytes) -> bool:
-    """Tell whether a damaged file of a format that knows its own length is shorter than it says."""
+    """Tell whether a damaged file lacks the end that its format calls for."""
+    if data.startswith(b"\xff\xd8"):
+        return b"\xff\xd9" not in data
+    if data.startswith(b"GIF8"):
+        return not data.endswith(b";")
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data[-64:]
     if data.startswith(b"RIFF"):

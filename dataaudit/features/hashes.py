@@ -99,16 +99,17 @@ _BLOCK: Final = 8  # output pixels of one product: its window is nearly as narro
 _LOBES: Final = 3.0
 _UNIT: Final = 2.0**22  # Pillow's weights are integers of this
 _REPLAY_UP_TO: Final = 2048
-"""Pixels a side up to which the product is used; longer pictures are rare, and their weights would be large."""
+"""Pixels a side up to which the product is used; longer pictures are rare, and their weights would be large.
+Tall pictures (height + side > 2 · width) are Pillow's too: from version 13 it resizes their columns first."""
 
 
 def square_lumas(luma: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return a mode-L picture resized to 32×32 and to 64×64, equal to ``luma.resize(…, LANCZOS)`` in every pixel."""
-    if max(luma.size) > _REPLAY_UP_TO:
+    if max(luma.size) > _REPLAY_UP_TO or luma.height + _SIDES[-1] > 2 * luma.width:
         small, large = (np.asarray(luma.resize((side, side), Image.Resampling.LANCZOS)) for side in _SIDES)
         return small, large
     columns = np.asarray(luma).astype(np.float64).T
-    narrow = _to_bytes(_products(columns, luma.width, _SIDES))  # (32 + 64, height): Pillow resizes rows first
+    narrow = _to_bytes(_products(columns, luma.width, _SIDES))  # (32 + 64, height), rows first as in Pillow
     parts = np.split(narrow, [_SIDES[0]])
     small, large = (
         _to_bytes(_products(part.T, luma.height, (side,))).astype(np.uint8) for part, side in zip(parts, _SIDES, strict=True)

@@ -7,7 +7,6 @@ names and renamed together at the end, ``plan.json`` last, so that a folder with
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 from contextlib import suppress
@@ -170,18 +169,22 @@ def _relative(root: Path, directory: Path) -> str:
 
 
 def _manifest(split: SplitPlan) -> str:
-    catalog, text = split.catalog, io.StringIO()
+    catalog = split.catalog
+    lines: list[tuple[str, ...]] = [COLUMNS]
     groups = _group_names(split)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
     for row, sample in enumerate(catalog):
         if not is_utf8(sample.path):
             continue
         code, fold = int(split.split_codes[row]), int(split.fold_codes[row])
         place = ("" if code == NONE else ROLES[code], "" if fold == NONE else str(fold), groups[row])
         reason = split.reasons[row].encode("utf-8", "backslashreplace").decode()
-        writer.writerow((sample.path, sample.label or "", *place, split.digests[row], sample.split or "", reason))
-    return text.getvalue()
+        lines.append((sample.path, sample.label or "", *place, split.digests[row], sample.split or "", reason))
+    return "".join(",".join(map(_field, line)) + "\n" for line in lines)
+
+
+def _field(text: str) -> str:
+    r"""Quote a CSV field where it must be; Python's own writer leaves ``\r`` bare when lines end in ``\n`` alone."""
+    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
 
 
 def _group_names(split: SplitPlan) -> list[str]:

@@ -1,8 +1,8 @@
 """New splits: stratified by class, units whole, and stable when files are added.
 
-Units of several samples go first, the largest first, to the part where they hurt the class shares least; single
-samples then fill each class's quotas exactly, by the rank of their key. A file's key never changes, so adding 1 % of
-files moves only those near a boundary.
+Units of several samples go first, the largest first: each to the part its own key draws, as long as that part still
+wants its classes, else to the part where it hurts the class shares least. Single samples then fill each class's quotas
+exactly, by the rank of their key. A file's key never changes, so adding 1 % of files moves only those near a boundary.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def quotas(units: Units, shares: NDArray[np.float64], *, cover: bool) -> NDArray
             urgency[part] -= 1
         if cover:
             least = np.isin(np.arange(len(shares)), active[: int(unit_counts[rank])])
-            for part in np.flatnonzero(least & (quota == 0)):
+            for lacking in np.flatnonzero(least & (quota == 0)):
                 quota[int(np.argmax(quota - least))] -= 1
-                quota[part] = 1
+                quota[lacking] = 1
         debt += exact - quota
         table[:, rank] = quota
     return table
@@ -115,7 +115,8 @@ def _can_spare(units: Units, present: NDArray[np.int64], unit: int) -> bool:
 def _place_large(units: Units, parts: NDArray[np.int8], shares: NDArray[np.float64]) -> NDArray[np.int64]:
     """Place the units of several samples in ``parts``; return samples per part and class rank.
 
-    Each goes where it raises Σ (placed − wanted)² / wanted least, over the classes it holds.
+    Each goes to the part its key draws if that lowers Σ (placed − wanted)² / wanted over the classes it holds, else where
+    that sum rises least. The draw depends on nothing but the unit, so that few units move when others come.
     """
     current = np.zeros((len(shares), len(units.classes)), np.int64)
     totals = np.bincount(units.ranks, units.counts, len(units.classes))
@@ -123,16 +124,30 @@ def _place_large(units: Units, parts: NDArray[np.int8], shares: NDArray[np.float
     sizes = units.sizes
     large = np.flatnonzero(sizes > 1)
     closed = shares <= 0
+    drawn = np.searchsorted(np.cumsum(shares), _uniform(units.keys), side="right").clip(max=int(np.flatnonzero(~closed)[-1]))
     for unit in large[np.argsort(-sizes[large], kind="stable")]:
         entries = slice(units.entry_starts[unit], units.entry_starts[unit + 1])
         ranks, counts = units.ranks[entries], units.counts[entries]
         target = np.where(closed[:, None], 1.0, wanted[:, ranks])
         cost = (counts * (2 * (current[:, ranks] - target) + counts) / target).sum(1)
         cost[closed] = np.inf
-        part = int(np.argmin(cost))
+        part = int(drawn[unit]) if cost[drawn[unit]] <= 0 else int(np.argmin(cost))
         parts[unit] = part
         current[part, ranks] += counts
     return current
+
+
+def _uniform(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return a draw from [0, 1) for each unit's key: a smallest key is a small number, so it is mixed once more.
+
+    The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+    """
+    mixed = keys ^ (keys >> np.uint64(30))
+    mixed = mixed * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    draws: NDArray[np.float64] = mixed / 2.0**64
+    return draws
 
 
 def _place_singles(units: Units, parts: NDArray[np.int8], deficits: NDArray[np.int64]) -> None:

@@ -121,7 +121,8 @@ def inferred(report: Report) -> str:
     ``3 splits (Training = train, val, test), 10 classes, 50,000 images, labels = folder names``.
     """
     catalog = report.measurements.catalog
-    folders = [role if folder == role else f"{shown(folder)} = {role}" for folder, role in catalog.split_folders]
+    by_role = sorted(catalog.split_folders, key=lambda pair: (ROLES.index(pair[1]), pair[0]))
+    folders = [role if folder == role else f"{shown(folder)} = {role}" for folder, role in by_role]
     named = ", ".join(folders or catalog.splits)
     splits = f"{plural(len(catalog.splits), 'split')} ({named})" if catalog.splits else "no splits"
     parts = [splits, plural(len(catalog.classes), "class", "classes"), plural(len(catalog), "image")]

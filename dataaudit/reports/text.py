@@ -160,7 +160,7 @@ def _findings(console: Console, report: Report, examples: int) -> None:
     for block in brief:
         _heading(console, block)
     if brief:
-        console.print(_styled(" " * _HANG + "'dataaudit explain CODE' says why each matters and what to do", "dim"))
+        _paragraph(console, "'dataaudit explain CODE' says why each matters and what to do", _HANG, style="dim")
         console.print()
 
 
@@ -168,8 +168,8 @@ def _heading(console: Console, block: Block) -> None:
     rule, count = block.rule, f"{len(block.findings):,} ×"
     line = _styled(f"{rule.severity:<{_HANG}}", SEVERITY_STYLE[rule.severity])
     line.append(rule.code, "bold").append(f"  {rule.name}")
-    line.append(count.rjust(max(console.width - len(line), len(count) + 2)), "bold")
-    console.print(line, no_wrap=True, soft_wrap=True)
+    line.truncate(console.width - len(count) - 1, overflow="ellipsis", pad=True)
+    console.print(line.append(f" {count}", "bold"), no_wrap=True)
 
 
 def _full(console: Console, block: Block, examples: int) -> None:
@@ -185,9 +185,10 @@ def _full(console: Console, block: Block, examples: int) -> None:
 def _remainder(console: Console, report: Report) -> None:
     reasons = not_run(report)
     if reasons:
-        console.print(_styled(f"Not run, and so not passed: {plural(len(report.rules_not_run), 'rule')}", "bold"))
+        _paragraph(console, f"Not run, and so not passed: {plural(len(report.rules_not_run), 'rule')}", 0, style="bold")
         for reason, codes in reasons:
-            _paragraph(console, f"{' '.join(codes)}  {reason}", _INDENT, most=2)
+            style = "bold red" if reason.startswith("failed") else ""
+            _paragraph(console, f"{' '.join(codes)}  {reason}", _INDENT, style=style, most=3)
         console.print()
     skipped = report.measurements.catalog.skipped
     if skipped:

@@ -177,7 +177,7 @@ def _folders(catalog: Catalog) -> Iterator[Finding]:
         evidence = TableEvidence(("images",), ((folder.path, (float(folder.images),)),))
         if folder.phantom:
             reader = "torchvision's ImageFolder takes it" if folder.name.startswith(".") else "Keras takes it"
-            message = f"{folder.path}/ is no class, but {reader} for one ({folder.images} images in it)"
+            message = f"{folder.path}/ is no class, but {reader} for one ({counted(folder.images, 'image')} in it)"
             yield Finding(PHANTOM, message, (), evidence)
         elif not folder.images:
             message = f"{folder.path}/ holds no image, but Keras counts it as a class"

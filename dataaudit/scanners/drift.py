@@ -1,10 +1,11 @@
 """DRF: do validation and test show the same kind of pictures as train?
 
-Every property is compared between train and each other split, over all classes and within each class, by a
-Kolmogorov–Smirnov test and a standardised Wasserstein distance. Benjamini–Hochberg runs over *all* these tests. A split is
-tested from ``drift_minimum`` samples on, a class from 8 a side on but with twice the effect demanded, for in few pictures a
-small drift is no news. Copies count once within a split and class. A property that drifts in a split is one finding, which
-names the classes it drifts in; a property that drifts in some class only is one finding of that class.
+Every property is compared between train and each other split, in the split as a whole and within each class. The whole is
+compared by the ranks of the pictures *within their classes*, so that other class shares (STR601's business) are no drift.
+The test is Kolmogorov–Smirnov's, the effect a standardised Wasserstein distance; Benjamini–Hochberg runs over *all* these
+tests. A split is tested from ``drift_minimum`` samples on, a class from 8 a side on but with twice the effect demanded, for in
+few pictures a small drift is no news. Copies count once within a split and class. Drift that a minority of the classes explains
+is one finding a class; any other is one finding of the split, which names the classes that drift most.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataaudit.domain import NONE, PROPERTY_NAMES, ROLES, Finding, NotRun, Rule,
 from dataaudit.scanners.copy_groups import counted_once
 from dataaudit.scanners.wording import surely
 from dataaudit.statistics.corrections import benjamini_hochberg
-from dataaudit.statistics.drift import DriftTest, compare_distributions
+from dataaudit.statistics.drift import DriftTest, compare_distributions, compare_within_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,30 +75,51 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
         return
     compared = [each for role in enough for each in _compare(measurements, rows["train"], rows[role], role)]
     q_values = benjamini_hochberg([each.test.p_value for each in compared]).tolist()
-    drifted = [
-        (each, q)
-        for each, q in zip(compared, q_values, strict=True)
-        if q < config.alpha and each.test.effect >= config.drift_effect * (1.0 if each.label == NONE else CLASS_EFFECT)
-    ]
-    yield from _findings(catalog.classes, drifted)
+    drifted = [(each, q) for each, q in zip(compared, q_values, strict=True) if q < config.alpha and _matters(each, config)]
+    for role in enough:
+        for name in PROPERTY_NAMES:
+            here = [(each, q) for each, q in drifted if each.role == role and each.property == name]
+            yield from _findings(measurements, config, here, rows["train"], rows[role])
+
+
+def _matters(each: _Comparison, config: Config) -> bool:
+    return each.test.effect >= config.drift_effect * (1.0 if each.label == NONE else CLASS_EFFECT)
 
 
 def _compare(measurements: Measurements, train: NDArray[np.intp], other: NDArray[np.intp], role: Role) -> Iterator[_Comparison]:
     """Yield the comparisons of one pair of splits: every property that varies, over all classes and within each."""
     labels = measurements.catalog.label_codes
     n_classes = len(measurements.catalog.classes)
-    populations = [(NONE, train, other)]
-    if n_classes > 1:
-        within = (_by_class(train, labels, n_classes), _by_class(other, labels, n_classes))
-        populations += [(label, a, b) for label, (a, b) in enumerate(zip(*within, strict=True))]
-    for label, a, b in populations:
-        if label != NONE and min(a.size, b.size) < CLASS_MINIMUM:
-            continue
-        for column, name in enumerate(PROPERTY_NAMES):
-            first, second = (measurements.features.properties[rows, column] for rows in (a, b))
-            first, second = first[np.isfinite(first)], second[np.isfinite(second)]
-            if first.size and second.size and np.ptp(np.concatenate((first, second))) > 0:
+    within = (_by_class(train, labels, n_classes), _by_class(other, labels, n_classes)) if n_classes > 1 else ()
+    for name in PROPERTY_NAMES:
+        whole = _compare_whole(measurements, name, role, train, other)
+        if whole:
+            yield whole
+        for label, (a, b) in enumerate(zip(*within, strict=True)):
+            first, second = _finite(measurements, name, a), _finite(measurements, name, b)
+            enough = min(first.size, second.size) >= CLASS_MINIMUM
+            if enough and np.ptp(np.concatenate((first, second))) > 0:
                 yield _Comparison(name, role, label, (first.size, second.size), compare_distributions(first, second))
+
+
+def _compare_whole(
+    measurements: Measurements, name: str, role: Role, train: NDArray[np.intp], other: NDArray[np.intp]
+) -> _Comparison | None:
+    """Compare two splits class by class (as one class where one of them has no labels); None where nothing varies."""
+    labels = measurements.catalog.label_codes
+    column = measurements.features.property(name)
+    a, b = train[np.isfinite(column[train])], other[np.isfinite(column[other])]
+    if not a.size or not b.size or np.ptp(column[np.concatenate((a, b))]) == 0:
+        return None
+    labelled = bool((labels[a] != NONE).any() and (labels[b] != NONE).any())
+    strata = (labels[a], labels[b]) if labelled else (np.zeros(a.size, np.int64), np.zeros(b.size, np.int64))
+    test = compare_within_classes(column[a], strata[0], column[b], strata[1])
+    return None if test is None else _Comparison(name, role, NONE, (a.size, b.size), test)
+
+
+def _finite(measurements: Measurements, name: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    values = measurements.features.property(name)[rows]
+    return values[np.isfinite(values)]
 
 
 def _by_class(rows: NDArray[np.intp], labels: NDArray[np.int32], n_classes: int) -> list[NDArray[np.intp]]:
@@ -106,30 +128,42 @@ def _by_class(rows: NDArray[np.intp], labels: NDArray[np.int32], n_classes: int)
     return [order[start:stop] for start, stop in pairwise(bounds)]
 
 
-def _findings(classes: tuple[str, ...], drifted: list[tuple[_Comparison, float]]) -> Iterator[Finding]:
-    whole = {(each.role, each.property) for each, _ in drifted if each.label == NONE}
-    for each, q in drifted:
-        key = (each.role, each.property)
-        if each.label == NONE:
-            inside = [
-                (one.test.effect, classes[one.label])
-                for one, _ in drifted
-                if one.label != NONE and (one.role, one.property) == key
-            ]
-            named = ", ".join(repr(name) for _, name in sorted(inside, key=lambda item: (-item[0], item[1])))
-            yield _finding(each, q, each.role, f"; within class {named}" if inside else "")
-        elif key not in whole:
-            yield _finding(each, q, f"class {classes[each.label]!r} of {each.role}", "")
+def _findings(
+    measurements: Measurements,
+    config: Config,
+    drifted: list[tuple[_Comparison, float]],
+    train: NDArray[np.intp],
+    other: NDArray[np.intp],
+) -> Iterator[Finding]:
+    """Yield the findings of one property and pair of splits: of the split, or of the classes where they explain it."""
+    classes, labels = measurements.catalog.classes, measurements.catalog.label_codes
+    whole = [(each, q) for each, q in drifted if each.label == NONE]
+    inside = sorted(
+        ((each, q) for each, q in drifted if each.label != NONE), key=lambda item: (-item[0].test.effect, item[0].label)
+    )
+    codes = [each.label for each, _ in inside]
+    if whole and 0 < 2 * len(codes) <= np.unique(labels[other]).size:
+        each = whole[0][0]
+        rest = (train[~np.isin(labels[train], codes)], other[~np.isin(labels[other], codes)])
+        left = _compare_whole(measurements, each.property, each.role, *rest) if rest[0].size and rest[1].size else None
+        if left is None or left.test.p_value >= config.alpha or not _matters(left, config):
+            whole = []
+    for each, q in whole:
+        named = ", ".join(repr(classes[code]) for code in codes)
+        against = "train's, weighted to the same class shares" if len(classes) > 1 else "train's"
+        yield _finding(each, q, each.role, against, f"; most in class {named}" if codes else "")
+    for each, q in inside if not whole else ():
+        yield _finding(each, q, f"class {classes[each.label]!r} of {each.role}", "train's", "")
 
 
-def _finding(each: _Comparison, q: float, place: str, more: str) -> Finding:
+def _finding(each: _Comparison, q: float, place: str, against: str, more: str) -> Finding:
     test = each.test
     message = (
-        f"{each.property} of {place} drifts from train's: mean {test.mean_b:.3g} against {test.mean_a:.3g}, "
-        f"{test.effect:.2f} standard deviations apart (n {each.n[1]} and {each.n[0]}, {surely(q)}){more}"
+        f"{each.property} of {place} drifts: mean {test.mean_b:.3g} against {against} {test.mean_a:.3g}, {test.effect:.2f} standard "
+        f"deviations apart (n {each.n[1]} and {each.n[0]}, {surely(q)}){more}"
     )
     evidence = TestEvidence(
-        "Kolmogorov–Smirnov",
+        "Kolmogorov–Smirnov" if each.label != NONE else "Kolmogorov–Smirnov of the ranks within classes",
         each.property if each.label == NONE else f"{each.property}, {place}",
         ("train", each.role),
         each.n,

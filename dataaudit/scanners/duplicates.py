@@ -1,4 +1,7 @@
-"""DUP: copies that stay on one side. One finding per copy group and split; of unsplit data, per copy group."""
+"""DUP: copies that stay on one side. One finding per copy group and split; of unsplit data, per copy group.
+
+Copies that stand under two labels inside a split are not told again here: LBL names every file of them.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +67,12 @@ def _place(code: int) -> str:
 
 
 def _proved(measurements: Measurements) -> Iterator[Finding]:
-    splits = measurements.catalog.split_codes
+    splits, labels = measurements.catalog.split_codes, measurements.catalog.label_codes
     for group in copy_groups(measurements):
         for code in sorted({int(splits[row]) for row in group.rows}):
             rows = tuple(row for row in group.rows if splits[row] == code)
-            if len(rows) < 2:  # noqa: PLR2004 - one is no copy
+            told = len({int(labels[row]) for row in rows} - {NONE}) > 1  # by LBL
+            if len(rows) < 2 or told:  # noqa: PLR2004 - one is no copy
                 continue
             example = closest(measurements, group, rows)
             others = [pair for pair in group.pairs if splits[pair.a] == splits[pair.b] == code and pair != example]

@@ -192,12 +192,13 @@ def _random_split(measurements: Measurements, config: Config) -> Iterator[Findin
     groups = measurements.copies.groups()
     copied = sum(map(len, groups))
     held = round(VALIDATION_SHARE * len(catalog))
-    message = (
-        f"a random 80/20 split would leak {percent(in_all)} of its {counted(held, 'validation image')}, on average: {copied} "
-        f"of the {len(catalog)} images are in {counted(len(groups), 'copy group')} (they alone leak {percent(by_copies)})"
+    message = f"a random 80/20 split would leak {percent(in_all)} of its {counted(held, 'validation image')}, on average: " + (
+        f"{copied} of the {len(catalog)} images are in {counted(len(groups), 'copy group')} (they alone leak {percent(by_copies)})"
+        if groups
+        else "no copies were found"
     )
     if catalog.groups:
-        message += f", {int((catalog.group_codes != NONE).sum())} in {counted(len(catalog.groups), 'declared group')}"
+        message += f", {int((catalog.group_codes != NONE).sum())} images are in {counted(len(catalog.groups), 'declared group')}"
     rows = (("copies", (by_copies,)), ("copies and declared groups", (in_all,)))
     evidence = TableEvidence(("expected share of validation leaked",), rows if catalog.groups else rows[:1])
     yield Finding(RANDOM, message, tuple(row for row in sorted(row for group in groups for row in group)), evidence)

@@ -1,0 +1,131 @@
+"""The pre-commit check, on real git repositories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pictures import photo, save
+
+PROJECT = Path(__file__).parents[1]
+GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+
+
+def git(where: Path, *arguments: str) -> str:
+    environment = {**os.environ, **GIT}
+    return subprocess.run(
+        ["git", *IDENTITY, *arguments], cwd=where, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def check(where: Path, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "dataaudit", "check", *map(str, arguments)]
+    return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False, env={**os.environ, **GIT})
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with a clean, committed dataset in ``data/``."""
+    root = tmp_path / "repository"
+    for number in range(12):
+        split = "train" if number < 8 else "val"
+        save(photo(number), root / "data" / split / "ab"[number % 2] / f"{number}.png")
+    git(tmp_path, "init", "--quiet", str(root))
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--message", "data")
+    return root
+
+
+def stage(repository: Path, path: str, picture) -> None:
+    if isinstance(picture, bytes):
+        (repository / path).write_bytes(picture)
+    else:
+        save(picture, repository / path)
+    git(repository, "add", path)
+
+
+def test_nothing_staged_is_nothing_to_check(repository):
+    done = check(repository)
+    assert done.returncode == 0
+    assert "no image to check" in done.stderr
+
+
+def test_a_new_picture_passes(repository):
+    stage(repository, "data/val/a/new.png", photo(50))
+    done = check(repository)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "picture", "code"),
+    [
+        ("data/val/a/copy.jpg", photo(2), "LEK202"),
+        ("data/val/a/mirror.png", photo(2).transpose(0), "LEK203"),
+        ("data/train/b/other-label.png", photo(2), "LBL401"),
+        ("data/val/b/broken.jpg", b"not a picture", "INT101"),
+    ],
+)
+def test_a_fault_blocks_the_commit_and_names_the_file(repository, path, picture, code):
+    stage(repository, path, picture)
+    done = check(repository)
+    assert done.returncode == 1
+    assert code in done.stdout
+    assert Path(path).name in done.stdout
+
+
+def test_faults_of_files_that_are_not_staged_do_not_block(repository):
+    stage(repository, "data/val/a/copy.jpg", photo(2))
+    git(repository, "commit", "--quiet", "--message", "a leak, committed by someone else")
+    stage(repository, "data/val/a/new.png", photo(51))
+    assert check(repository).returncode == 0
+
+
+def test_a_picture_outside_every_dataset_is_not_checked_and_said_so(repository):
+    stage(repository, "docs/screenshot.png", photo(2))
+    done = check(repository)
+    assert done.returncode == 0
+    assert "docs/screenshot.png" in done.stderr
+    assert "--dataset" in done.stderr
+
+
+def test_a_flat_dataset_is_named(repository, tmp_path):
+    flat = tmp_path / "flat"
+    for number in range(4):
+        save(photo(number), flat / "ab"[number % 2] / f"{number}.png")
+    save(photo(0), flat / "b/wrong.png")
+    assert "LBL401" in check(tmp_path, "--dataset", flat, flat / "b/wrong.png").stdout
+    assert "LBL401" in check(tmp_path, flat).stdout
+    assert check(tmp_path, "--dataset", flat, flat / "b/1.png").returncode == 0
+
+
+def test_a_file_that_differs_from_what_is_staged_is_told(repository):
+    stage(repository, "data/val/a/new.png", photo(50))
+    save(photo(52), repository / "data/val/a/new.png")
+    assert "differs from what is staged" in check(repository).stderr
+
+
+def test_outside_a_repository_it_says_what_to_do(tmp_path):
+    done = check(tmp_path)
+    assert done.returncode == 2
+    assert "repository" in done.stderr
+
+
+def test_as_a_pre_commit_hook_it_blocks_a_leak_and_lets_a_new_picture_pass(repository):
+    """``pre-commit try-repo`` installs this project into an environment of its own: takes a minute."""
+
+    def try_repository() -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "pre_commit", "try-repo", str(PROJECT), "dataaudit", "--verbose"]
+        return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, env=environment)
+
+    environment = {**os.environ, "PRE_COMMIT_HOME": str(repository.parent / "cache")}
+    stage(repository, "data/val/a/new.png", photo(50))
+    done = try_repository()
+    assert done.returncode == 0, done.stdout + done.stderr
+    stage(repository, "data/val/a/leak.jpg", photo(2))
+    done = try_repository()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "LEK202" in done.stdout

@@ -1,0 +1,112 @@
+"""imagehash is the oracle of the hashes, Pillow that of the resize."""
+
+from __future__ import annotations
+
+import imagehash
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pictures import photo
+
+from dataaudit.domain import DIHEDRAL
+from dataaudit.features.hashes import TIE, dct_block, hash_bits, pack_bits, phashes, square_lumas
+
+
+def turned(luma, orientation):
+    """Orientation ``k`` as ``domain.DIHEDRAL`` defines it, the slow way."""
+    return np.rot90(luma[:, ::-1] if orientation >= 4 else luma, orientation % 4)
+
+
+def bits_of(words):
+    return np.unpackbits(np.atleast_1d(words).astype(">u8").view(np.uint8)).astype(bool)
+
+
+def assert_equal_but_for_ties(words, luma, oracle):
+    """The bits equal the oracle's wherever the coefficient does not tie with the median."""
+    block = dct_block(luma[None])[0]
+    tied = np.abs(block - np.median(block)) <= TIE
+    differing = bits_of(words) != oracle.hash.ravel()
+    assert not (differing & ~tied.ravel()).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 700), st.integers(3, 700))
+def test_hashes_are_those_of_imagehash(seed, width, height):
+    picture = photo(seed, (width, height))
+    for side, luma in zip((8, 16), square_lumas(picture.convert("L")), strict=True):
+        assert_equal_but_for_ties(phashes([luma], 4)[0, 0], luma, imagehash.phash(picture, hash_size=side))
+
+
+def test_a_photo_has_no_ties_to_hide_behind():
+    for seed in range(20):
+        picture = photo(seed, (300, 200))
+        small, large = square_lumas(picture.convert("L"))
+        assert f"{int(phashes([small], 1)[0, 0, 0]):016x}" == str(imagehash.phash(picture))
+        words = phashes([large], 1)[0, 0]
+        assert "".join(f"{int(word):016x}" for word in words) == str(imagehash.phash(picture, hash_size=16))
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize("orientation", range(DIHEDRAL))
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_orientation_is_the_hash_of_the_turned_luma(seed, orientation, side):
+    luma = np.asarray(photo(seed, (side, side)).convert("L"))
+    real = np.ascontiguousarray(turned(luma, orientation))
+    oracle = imagehash.phash(Image.fromarray(real), hash_size=side // 4)
+    assert_equal_but_for_ties(phashes([luma], 1)[0, orientation], real, oracle)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 900), st.integers(1, 900))
+def test_the_replayed_resize_is_pillows_in_every_pixel(seed, width, height):
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
+    if seed % 2:
+        noise = np.where(noise < 128, 0, 255).astype(np.uint8)  # extremes: the filter overshoots and is clipped
+    picture = Image.fromarray(noise)
+    for side, luma in zip((32, 64), square_lumas(picture), strict=True):
+        assert np.array_equal(luma, np.asarray(picture.resize((side, side), Image.Resampling.LANCZOS)))
+
+
+def test_very_long_pictures_take_the_other_road_to_the_same_place():
+    picture = photo(1, (2049, 40)).convert("L")
+    small, large = square_lumas(picture)
+    assert np.array_equal(small, np.asarray(picture.resize((32, 32), Image.Resampling.LANCZOS)))
+    assert np.array_equal(large, np.asarray(picture.resize((64, 64), Image.Resampling.LANCZOS)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 32), st.integers(0, 1000))
+def test_a_hash_does_not_depend_on_its_batch(count, seed):
+    lumas = list(np.random.default_rng(seed).integers(0, 256, (count, 64, 64), np.uint8))
+    together = phashes(lumas, 32)
+    assert np.array_equal(together, np.concatenate([phashes([luma], 32) for luma in lumas]))
+    assert np.array_equal(together, phashes(lumas, 50))
+
+
+@pytest.mark.parametrize("level", [0, 1, 127, 255])
+def test_a_flat_picture_has_the_hash_of_its_light_only(level):
+    words = phashes([np.full((32, 32), level, np.uint8)], 1)[0, :, 0]
+    assert words.tolist() == [(1 << 63 if level else 0)] * DIHEDRAL  # imagehash: whatever the noise says
+
+
+def test_a_symmetric_picture_hashes_alike_from_both_sides():
+    half = np.random.default_rng(3).integers(0, 256, (32, 16), np.uint8)
+    words = phashes([np.hstack([half, half[:, ::-1]])], 1)[0, :, 0]
+    assert words[0] == words[4]
+    assert words[2] == words[6]
+
+
+def test_the_first_bit_is_the_most_significant():
+    bits = np.zeros((1, 256), bool)
+    bits[0, [0, 255]] = True
+    assert pack_bits(bits).tolist() == [[1 << 63, 0, 0, 1]]
+
+
+def test_orientations_are_a_permutation_of_each_other():
+    luma = np.asarray(photo(9, (32, 32)).convert("L"))
+    sets = [set(phashes([np.ascontiguousarray(turned(luma, k))], 1)[0, :, 0].tolist()) for k in range(DIHEDRAL)]
+    assert all(found == sets[0] for found in sets)
+    assert len(sets[0]) == DIHEDRAL
+    assert hash_bits(dct_block(luma[None])).shape == (1, 8, 8, 8)

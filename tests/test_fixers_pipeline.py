@@ -1,0 +1,122 @@
+"""The generated pipeline.py, run under TensorFlow in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from measurements import make
+from pictures import photo, save
+
+from dataaudit.config import Config
+from dataaudit.domain import AugmentationLayer, AugmentationPlan
+from dataaudit.fixers import make_plan
+from dataaudit.fixers.keras_pipeline import render
+from dataaudit.fixers.plan_folder import write
+
+CHECKS = """
+import csv, json, pathlib, sys
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+sys.path.insert(0, {plan!r})
+import pipeline
+
+assert pipeline.CLASS_NAMES == ["Zoo", "ant", "bee", "rare"], pipeline.CLASS_NAMES
+expected = json.load(open({plan!r} + "/class_weights.json"))["class_weight"]
+assert pipeline.CLASS_WEIGHT == {{int(key): value for key, value in expected.items()}}
+assert list(pipeline.CLASS_WEIGHT) == [0, 1, 2, 3]
+
+def decoded(split):
+    rows = [row for row in csv.DictReader(open({plan!r} + "/manifest.csv", newline="")) if row["split"] == split]
+    pictures = [np.asarray(Image.open(pathlib.Path({data!r}) / row["path"]).convert("RGB"), np.float32) for row in rows]
+    return np.stack(pictures), [pipeline.CLASS_NAMES.index(row["label"]) for row in rows]
+
+for split in ("val", "test"):
+    truth, labels = decoded(split)
+    batches = list(pipeline.load_split(split, batch_size=5))
+    found = np.concatenate([pictures.numpy() for pictures, _ in batches])
+    assert np.array_equal(found, truth), split
+    assert np.concatenate([label.numpy() for _, label in batches]).tolist() == labels
+
+truth, labels = decoded("train")
+batches = [list(pipeline.load_split("train", batch_size=64)) for _ in range(2)]
+for (pictures, found), in batches:
+    assert sorted(found.numpy().tolist()) == sorted(labels)
+    same = [(np.abs(truth - picture).max((1, 2, 3)) == 0).any() for picture in pictures.numpy()]
+    assert not any(same), "train pictures must be augmented"
+    assert pictures.numpy().min() >= 0 and pictures.numpy().max() <= 255
+assert np.array_equal(batches[0][0][0].numpy(), batches[1][0][0].numpy()), "the same seed gives the same batch"
+print("CHECKED")
+"""
+
+
+@pytest.fixture(scope="module")
+def plan_folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pipeline")
+    rows = []
+    for split, counts in {"train": (8, 20, 12, 4), "val": (3, 5, 3, 1), "test": (3, 5, 3, 1)}.items():
+        for label, count in zip(("Zoo", "ant", "bee", "rare"), counts, strict=True):
+            for number in range(count):
+                path = f"{split}/{label}/{number}.png"
+                save(photo(len(rows), (32, 32)), root / "data" / path)
+                rows.append((path, label, split))
+    digests = {path: np.frombuffer(hashlib.sha256((root / "data" / path).read_bytes()).digest(), ">u8") for path, *_ in rows}
+    sides = dict.fromkeys(digests, 32)
+    measured = make(rows, catalog={"root": root / "data"}, sha256=digests, width=sides, height=sides)
+    write(make_plan(measured, Config()), root / "plan")
+    return root / "plan"
+
+
+def run(*command, **options):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    return subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, env=environment, check=False, **options
+    )
+
+
+@pytest.mark.tensorflow
+def test_val_and_test_are_the_decoded_pictures_and_train_is_augmented(plan_folder):
+    checked = run("-c", CHECKS.format(plan=str(plan_folder), data=str(plan_folder.parent / "data")))
+    assert checked.stdout.endswith("CHECKED\n"), checked.stderr
+
+
+@pytest.mark.tensorflow
+def test_one_epoch_trains_and_prints_the_recall_of_each_class(plan_folder, tmp_path):
+    (tmp_path / "moved").symlink_to(plan_folder.parent / "data")
+    trained = run(plan_folder / "pipeline.py", "--epochs", "1", "--data", tmp_path / "moved", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "always answering 'ant': 41.7%" in trained.stdout
+    for name, count in (("Zoo", 3), ("ant", 5), ("bee", 3), ("rare", 1)):
+        line = next(line for line in trained.stdout.splitlines() if line.strip().startswith(name))
+        assert line.endswith(f"% of {count}"), line
+
+
+def test_text_from_the_dataset_cannot_become_code(tmp_path):
+    plan = make_plan(make([("a/x.jpg", "a", None)]), Config())
+    hostile = "x\nimport os\r\u2028os.system('true')\x0c\x00"
+    layer = AugmentationLayer("RandomFlip", (("mode", "horizontal"),), hostile)
+    text = render(type(plan)(plan.split, plan.class_weights, AugmentationPlan((layer,), (("No", hostile),), (32, 32))))
+    lines = [line for line in text.splitlines() if "os.system" in line]
+    assert lines
+    assert all(line.lstrip().startswith("#") for line in lines)
+    compile(text, "pipeline.py", "exec")
+
+
+@pytest.mark.tensorflow
+def test_formats_that_tensorflow_cannot_read_are_decoded_by_pillow(tmp_path):
+    rows = []
+    for number, ending in enumerate(["tif", "webp", "bmp", "png"] * 3):
+        path = f"a{number % 2}/{number}.{ending}"
+        picture = photo(number, (32, 32))
+        save(picture.quantize(16) if ending == "bmp" else picture, tmp_path / "data" / path)
+        rows.append((path, f"a{number % 2}", None))
+    measured = make(rows, catalog={"root": tmp_path / "data"}, width={p: 32 for p, *_ in rows}, height={p: 32 for p, *_ in rows})
+    write(make_plan(measured, Config(ratios=(0.5, 0.5, 0.0))), tmp_path / "plan")
+    trained = run(tmp_path / "plan" / "pipeline.py", "--epochs", "1", "--save", tmp_path / "model.keras")
+    assert trained.returncode == 0, trained.stderr
+    assert (tmp_path / "model.keras").exists()

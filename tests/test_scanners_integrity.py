@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from measurements import make, rows_of
+from PIL import Image, ImageOps
+
+from dataaudit.config import Config
+from dataaudit.domain import Failure, Skipped
+from dataaudit.scanners import integrity, judge
+
+ROWS = rows_of({"train": {"cat": 2, "dog": 2}})
+PATH = "train/cat/0000.jpg"
+
+
+def codes(measurements):
+    return [(finding.rule.code, finding.samples) for finding in judge(measurements, Config(select=("INT",)))[0]]
+
+
+def test_ordinary_files_are_silent():
+    assert codes(make(ROWS)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("unreadable", "INT101"),
+        ("truncated", "INT102"),
+        ("too-many-pixels", "INT103"),
+        ("timeout", "INT104"),
+        ("memory", "INT104"),
+        ("crash", "INT104"),
+    ],
+)
+def test_failures(kind, code):
+    found = judge(make(ROWS, failures={PATH: Failure(kind, "what Pillow said")}), Config(select=("INT",)))[0]
+    assert [(finding.rule.code, finding.samples) for finding in found] == [(code, (0,))]
+    assert PATH in found[0].message
+    assert "what Pillow said" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code"),
+    [
+        ("exif_orientation", 6, "INT108"),
+        ("mode", "I;16", "INT109"),
+        ("mode", "CMYK", "INT109"),
+        ("mode", "RGBA", "INT109"),
+        ("frames", 12, "INT109"),
+        ("width", 31, "INT111"),
+        ("height", 8, "INT111"),
+    ],
+)
+def test_odd_pictures(column, value, code):
+    assert codes(make(ROWS, **{column: {PATH: value}})) == [(code, (0,))]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("exif_orientation", 1), ("mode", "L"), ("mode", "P"), ("mode", "1"), ("frames", 1), ("width", 32)]
+)
+def test_usual_pictures(column, value):
+    assert codes(make(ROWS, **{column: {PATH: value}})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.jpeg", "JPEG", []),
+        ("a.PNG", "PNG", []),
+        ("a.png", "JPEG", ["INT107"]),
+        ("a.webp", "WEBP", ["INT106"]),
+        ("a.jfif", "JPEG", ["INT106"]),
+        ("a.tif", "TIFF", ["INT105", "INT106"]),
+        ("a.jpg", "AVIF", ["INT105", "INT107"]),
+        ("noextension", "JPEG", ["INT106", "INT107"]),
+    ],
+)
+def test_formats_and_extensions(name, content, expected):
+    path = f"train/cat/{name}"
+    found = codes(make([(path, "cat", "train")], format={path: content}))
+    assert sorted(code for code, _ in found) == expected
+
+
+def test_flat_pictures():
+    assert codes(make(ROWS, not_compared=[PATH])) == [("INT110", (0,))]
+
+
+@pytest.mark.parametrize("kind", ["irregular", "dangling-link", "link-loop", "directory-link", "no-permission"])
+def test_skipped_entries_are_info(kind):
+    skipped = (Skipped("train/cat/odd.jpg", kind, "a reason"), Skipped("notes.txt", "not-an-image", "a text"))
+    found = judge(make(ROWS, catalog={"skipped": skipped}), Config(select=("INT",)))[0]
+    assert [(finding.rule.code, finding.rule.severity) for finding in found] == [("INT112", "info")]
+
+
+@pytest.mark.parametrize(
+    ("path", "loaded"),
+    [
+        ("train/cat/._x.jpg", True),
+        ("train/cat/._x.txt", False),
+        ("train/.hidden/x.jpg", False),
+        (".x.jpg", False),
+    ],
+)
+def test_hidden_images(path, loaded):
+    found = codes(make(ROWS, catalog={"skipped": (Skipped(path, "apple-double", "macOS's side file"),)}))
+    assert found == ([("INT116", ())] if loaded else [])
+
+
+def test_links_out_of_the_dataset():
+    assert codes(make(ROWS, catalog={"outside_links": (PATH,)})) == [("INT113", (0,))]
+
+
+@pytest.mark.parametrize(
+    ("paths", "collide"),
+    [
+        (["train/cat/a.jpg", "train/cat/A.jpg"], True),
+        (["train/Cat/a.jpg", "train/cat/b.jpg"], True),
+        (["train/cat/\u00e9.jpg", "train/cat/e\u0301.jpg"], True),
+        (["train/cat/a.jpg", "train/dog/A.jpg"], False),
+        (["train/cat/a.jpg", "train/cat/a.png"], False),
+    ],
+)
+def test_colliding_names(paths, collide):
+    found = codes(
+        make([(path, "cat", "train") for path in paths], format={path: "PNG" for path in paths if path.endswith("png")})
+    )
+    assert found == ([("INT114", (0, 1))] if collide else [])
+
+
+def test_names_that_are_not_utf8():
+    assert codes(make([*ROWS, ("train/cat/caf\udce9.jpg", "cat", "train")])) == [("INT115", (2,))]
+
+
+def test_exif_words_are_those_of_pillow():
+    stored = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    turned = {
+        "upright": lambda a: a,
+        "mirrored left-right": np.fliplr,
+        "turned by 180°": lambda a: np.rot90(a, 2),
+        "mirrored top-bottom": np.flipud,
+        "mirrored along its main diagonal": np.transpose,
+        "turned by 90° clockwise": lambda a: np.rot90(a, -1),
+        "mirrored along its other diagonal": lambda a: np.rot90(a, 2).T,
+        "turned by 90° counter-clockwise": np.rot90,
+    }
+    for tag, words in enumerate(integrity.ORIENTATIONS, 1):
+        picture = stored.copy()
+        picture.getexif()[0x0112] = tag
+        assert (np.asarray(ImageOps.exif_transpose(picture)) == turned[words](np.asarray(stored))).all(), words
+
+
+def test_keras_loads_what_we_say():
+    source = find_spec("keras")
+    if source is None:
+        pytest.skip("Keras is not installed")
+    text = (Path(source.origin).parent / "src/utils/image_dataset_utils.py").read_text()
+    assert str(integrity.KERAS_EXTENSIONS).replace("'", '"') in text
