@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
     from dataaudit.domain import Report, Rule
+    from dataaudit.fixers.apply import Mode
     from dataaudit.pipeline import Observer
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -164,7 +165,7 @@ def split(dataset: Path, output: Path | None, **given: object) -> None:
 @click.option("--mode", type=click.Choice(["copy", "hardlink", "symlink"]), default="copy", show_default=True)
 @click.option("--source", type=click.Path(path_type=Path), help="The dataset, where it moved since the plan was made.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def apply(plan: Path, to: Path, mode: str, source: Path | None, *, quiet: bool) -> None:
+def apply(plan: Path, to: Path, mode: Mode, source: Path | None, *, quiet: bool) -> None:
     """Carry PLAN (a folder written by split or audit) out as a new tree; the source is never touched."""
     from dataaudit.fixers.apply import apply as carry_out  # noqa: PLC0415
 
@@ -291,7 +292,7 @@ def exit_code(report: Report, fail_on: str, require: Sequence[str]) -> int:
     not_run = report.rules_not_run
     if any(skipped.reason.startswith("failed") or skipped.rule.code in require for skipped in not_run):
         return 3
-    worst = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()  # type: ignore[arg-type]
+    worst = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()
     return int(any(finding.rule.severity in worst for finding in report.findings))
 
 

@@ -32,13 +32,13 @@ class Inline:
             if len(batch) == 1 and batch[0] in self.lost:
                 yield batch, Lost("timeout", "took longer than 1 s")
             else:
-                yield batch, function(batch, lambda index: None)
+                yield batch, function(batch, lambda _index: None)
             if progress:
                 progress(len(batch))
 
 
 def catalog_of(root, paths=None):
-    paths = tuple(paths if paths is not None else sorted(os.listdir(root)))
+    paths = tuple(paths if paths is not None else sorted(path.name for path in root.iterdir()))
     none = np.full(len(paths), -1)
     return Catalog(
         root, "class/file", "folder names", paths, (), (), none.astype(np.int32), none.astype(np.int8), none.astype(np.int32)
@@ -132,7 +132,7 @@ def test_digests_are_those_of_the_bytes(root):
 
 
 def test_pixel_digests_tell_pictures_shapes_and_modes_apart(tmp_path):
-    black = photo(0, (20, 10)).point(lambda value: 0)
+    black = photo(0, (20, 10)).point(lambda _value: 0)
     save(black, tmp_path / "a.png")
     save(black, tmp_path / "b.bmp")
     save(black.transpose(2), tmp_path / "c.png")

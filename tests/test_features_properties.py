@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFilter
 from pictures import photo
+from PIL import Image, ImageFilter
 
 from dataaudit.domain import PROPERTY_NAMES
 from dataaudit.features.decode import decode

@@ -387,3 +387,22 @@ def test_the_fingerprint_sees_paths_labels_splits_and_contents():
         )
     }
     assert len(prints) == 4
+
+
+def test_few_large_mixed_groups_are_stratified():
+    rng = np.random.default_rng(5)
+    rows = []
+    for sender in range(60):
+        taste = rng.dirichlet([0.5] * 4)
+        rows += [
+            (f"{label}/{sender}-{i}.jpg", label, None, f"s{sender}")
+            for i, label in enumerate(rng.choice(list("abcd"), 2 + sender % 17, p=taste))
+        ]
+    plan = make_split(make(rows), Config(folds=5))
+    table = np.array([np.bincount(plan.catalog.label_codes[plan.split_codes == code], minlength=4) for code in range(3)])
+    everything = table.sum(0) / table.sum()
+    assert (np.abs(table / table.sum(1, keepdims=True) - everything).sum(1) / 2 <= 0.02).all()
+    assert (np.abs(table.sum(1) / table.sum() - [0.7, 0.15, 0.15]) <= 0.01).all()
+    assert plan.impossible == ()
+    folds = np.bincount(plan.fold_codes[plan.fold_codes != NONE])
+    assert folds.max() - folds.min() <= 0.05 * folds.sum()

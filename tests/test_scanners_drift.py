@@ -46,9 +46,35 @@ def test_a_darker_split():
 def test_a_darker_class_of_a_split_is_named():
     values = normal() - 35 * where(lambda path: path.startswith("val/cat/"))
     found = drift(make(ROWS, properties={"luminance": values}))
-    assert len(found) == 1
-    assert "'cat'" in found[0].message
-    assert "'dog'" not in found[0].message
+    assert [finding.evidence.subject for finding in found] == ["luminance, class 'cat' of val"]
+
+
+def test_drift_of_most_classes_is_drift_of_the_split():
+    values = normal() - 35 * where(lambda path: path.startswith(("val/cat/", "val/dog/")))
+    found = drift(make(ROWS, properties={"luminance": values}))
+    assert [finding.evidence.subject for finding in found] == ["luminance"]
+    assert "most in class 'cat', 'dog'" in found[0].message or "most in class 'dog', 'cat'" in found[0].message
+
+
+def test_drift_beside_a_drifting_class_is_told_of_the_split():
+    drifts = 25 * where(lambda path: path.startswith("val/")) + 25 * where(lambda path: path.startswith("val/cat/"))
+    found = drift(make(ROWS, properties={"luminance": normal() - drifts}), drift_effect=0.6)
+    assert [finding.evidence.subject for finding in found] == ["luminance"]
+
+
+def test_other_class_shares_are_no_drift():
+    counts = {"train": {"day": 120, "night": 40}, "val": {"day": 20, "night": 60}}
+    rows = sorted(rows_of(counts))
+    dark = np.array(["night" in path for path, *_ in rows])
+    values = np.random.default_rng(3).normal(120, 10, len(rows)) - 70 * dark
+    assert drift(make(rows, properties={"luminance": values})) == ()
+
+
+def test_unlabelled_pictures_are_compared_as_a_whole():
+    rows = sorted([*rows_of({"train": {"cat": 40, "dog": 40}}), *[(f"test/{i:03}.jpg", None, "test") for i in range(40)]])
+    values = np.random.default_rng(3).normal(100, 15, 120) - 30 * np.array([path.startswith("test") for path, *_ in rows])
+    found = drift(make(rows, properties={"luminance": values}))
+    assert [finding.evidence.n for finding in found] == [(80, 40)]
 
 
 def test_classes_that_drift_apart_are_seen_though_the_split_as_a_whole_is_not():

@@ -155,19 +155,18 @@ def _halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _band(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     fine, coarse = _blur(len(picture), _FINE), _blur(len(picture), _COARSE)
-    band: NDArray[np.float32] = fine @ picture @ fine.T - coarse @ picture @ coarse.T
-    return band
+    return (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
 
 
 @cache
 def _blur(side: int, sigma: float) -> NDArray[np.float32]:
     """(side, side) matrix of a Gaussian blur with reflected borders; rows sum to 1."""
     reach = int(4 * sigma) + 1
-    offsets = np.arange(-reach, reach + 1)
+    offsets: NDArray[np.float64] = np.arange(-reach, reach + 1, dtype=np.float64)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     matrix = np.zeros((side, side))
     for row in range(side):
-        column: NDArray[np.float64] = np.abs(row + offsets + 0.5) - 0.5  # reflected at the first …
+        column = np.abs(row + offsets + 0.5) - 0.5  # reflected at the first …
         column = np.minimum(column, 2 * side - 1 - column)  # … and at the last pixel's edge
         np.add.at(matrix[row], column.astype(int), kernel / kernel.sum())
     return matrix.astype(np.float32)

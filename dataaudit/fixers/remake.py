@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataaudit.fixers.polish import polish
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,6 +40,7 @@ def allocate(units: Units, shares: Sequence[float], *, cover: bool = True) -> ND
     parts = np.full(len(units), -1, np.int8)
     current = _place_large(units, parts, wanted)
     _place_singles(units, parts, targets - current)
+    parts = polish(units, parts, wanted)
     active = tuple(int(part) for part in np.flatnonzero(wanted > 0))
     return give_absent(units, parts, active) if cover else parts
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.fixers.units import Units
 
-__all__ = ["differ", "restore"]
+__all__ = ["differ", "restore", "unit_kinds"]
 
 TRAIN, VAL = ROLES.index("train"), ROLES.index("val")
 BINS: Final = 40
@@ -87,7 +87,7 @@ class _Climb:
 
     def __init__(self, units: Units, parts: NDArray[np.int8], movable: NDArray[np.bool_]) -> None:
         self.path: list[tuple[int, ...]] = []
-        kind_of, self.kinds = _kinds(units)
+        kind_of, self.kinds = unit_kinds(units)
         self.sizes = np.array([sum(count for _, count in kind) for kind in self.kinds], np.int64)
         self.starts = np.cumsum([0] + [len(kind) for kind in self.kinds])[:-1]
         self.ranks = np.array([rank for kind in self.kinds for rank, _ in kind], np.int64)
@@ -199,7 +199,7 @@ def _best(gains: NDArray[np.float64], kinds: NDArray[np.int64]) -> list[int]:
     return [kind for kind in order if np.isfinite(gains[kind])]
 
 
-def _kinds(units: Units) -> tuple[NDArray[np.int64], list[tuple[tuple[int, int], ...]]]:
+def unit_kinds(units: Units) -> tuple[NDArray[np.int64], list[tuple[tuple[int, int], ...]]]:
     """Return the kind of each unit, and the (class rank, samples) entries of each kind, in sorted order."""
     entries = list(zip(units.ranks.tolist(), units.counts.tolist(), strict=True))
     bounds = units.entry_starts.tolist()

@@ -159,8 +159,8 @@ def _findings(
 def _finding(each: _Comparison, q: float, place: str, against: str, more: str) -> Finding:
     test = each.test
     message = (
-        f"{each.property} of {place} drifts: mean {test.mean_b:.3g} against {against} {test.mean_a:.3g}, {test.effect:.2f} standard "
-        f"deviations apart (n {each.n[1]} and {each.n[0]}, {surely(q)}){more}"
+        f"{each.property} of {place} drifts: mean {test.mean_b:.3g} against {against} {test.mean_a:.3g}, "
+        f"{test.effect:.2f} standard deviations apart (n {each.n[1]} and {each.n[0]}, {surely(q)}){more}"
     )
     evidence = TestEvidence(
         "Kolmogorov–Smirnov" if each.label != NONE else "Kolmogorov–Smirnov of the ranks within classes",

@@ -192,8 +192,9 @@ def _random_split(measurements: Measurements, config: Config) -> Iterator[Findin
     groups = measurements.copies.groups()
     copied = sum(map(len, groups))
     held = round(VALIDATION_SHARE * len(catalog))
+    copy_groups_found = counted(len(groups), "copy group")
     message = f"a random 80/20 split would leak {percent(in_all)} of its {counted(held, 'validation image')}, on average: " + (
-        f"{copied} of the {len(catalog)} images are in {counted(len(groups), 'copy group')} (they alone leak {percent(by_copies)})"
+        f"{copied} of the {len(catalog)} images are in {copy_groups_found} (they alone leak {percent(by_copies)})"
         if groups
         else "no copies were found"
     )

@@ -67,7 +67,7 @@ def compare_within_classes(a: ArrayLike, classes_a: ArrayLike, b: ArrayLike, cla
 
     Every value is replaced by its rank within its class (:func:`within_class_ranks`, over both samples); where no class
     drifts these ranks are exchangeable whatever the class shares. Test and effect are those of the ranks (for a small shift of
-    δ standard deviations within every class the effect is about δ); ``mean_a`` and ``mean_b`` are those of the values, ``mean_a``
+    δ standard deviations within every class the effect is about δ where the class shares agree, less where they do not); ``mean_a`` and ``mean_b`` are those of the values, ``mean_a``
     weighted to b's class shares. Classes that one of the samples lacks take no part; None where they have none in common.
 
     Args:
@@ -99,8 +99,8 @@ def within_class_ranks(values: NDArray[np.float64], classes: NDArray[np.int64]) 
     """
     order = np.lexsort((values, classes))
     v, c = values[order], classes[order]
-    edges = np.append(True, c[1:] != c[:-1])  # noqa: FBT003 - the first of all begins a class
-    runs = np.append(True, edges[1:] | (v[1:] != v[:-1]))  # noqa: FBT003 - and a run of ties
+    edges = np.append(True, c[1:] != c[:-1])
+    runs = np.append(True, edges[1:] | (v[1:] != v[:-1]))
     first_of_run = np.flatnonzero(runs)
     middle = first_of_run + (np.diff(np.append(first_of_run, v.size)) - 1) / 2
     first_of_class = np.flatnonzero(edges)
