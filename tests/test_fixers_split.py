@@ -21,7 +21,7 @@ from dataaudit.fixers.units import fingerprint, join, row_keys
 
 STRICT = Config(alpha=0.5, share_difference=0.02)
 """Shares that must agree closely, so that the tests restore them often."""
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=40, deadline=None)
 
 
 def plan_or_none(dataset, config):
@@ -400,8 +400,8 @@ def test_few_large_mixed_groups_are_stratified():
         ]
     plan = make_split(make(rows), Config(folds=5))
     table = np.array([np.bincount(plan.catalog.label_codes[plan.split_codes == code], minlength=4) for code in range(3)])
-    everything = table.sum(0) / table.sum()
-    assert (np.abs(table / table.sum(1, keepdims=True) - everything).sum(1) / 2 <= 0.02).all()
+    shares = table / table.sum(1, keepdims=True)
+    assert max(np.abs(a - b).sum() / 2 for a in shares for b in shares) <= 0.05
     assert (np.abs(table.sum(1) / table.sum() - [0.7, 0.15, 0.15]) <= 0.01).all()
     assert plan.impossible == ()
     folds = np.bincount(plan.fold_codes[plan.fold_codes != NONE])

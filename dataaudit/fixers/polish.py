@@ -88,7 +88,8 @@ class _Polish:
         squares = (self.kinds**2) @ weight.T
         linear = self.kinds @ over.T
         entering, leaving = (squares + linear).T, np.where(self.free > 0, (squares - linear).T, np.inf)
-        best, chosen = -1e-9, None
+        best = -1e-9
+        chosen: tuple[int, int, int, int | None] | None = None
         for a in range(len(self.active)):
             for b in range(len(self.active)):
                 if a == b:

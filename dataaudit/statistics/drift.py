@@ -66,9 +66,10 @@ def compare_within_classes(a: ArrayLike, classes_a: ArrayLike, b: ArrayLike, cla
     """Compare two samples of one property class by class, so that other class shares alone are no drift.
 
     Every value is replaced by its rank within its class (:func:`within_class_ranks`, over both samples); where no class
-    drifts these ranks are exchangeable whatever the class shares. Test and effect are those of the ranks (for a small shift of
-    δ standard deviations within every class the effect is about δ where the class shares agree, less where they do not); ``mean_a`` and ``mean_b`` are those of the values, ``mean_a``
-    weighted to b's class shares. Classes that one of the samples lacks take no part; None where they have none in common.
+    drifts these ranks are exchangeable whatever the class shares. Test and effect are those of the ranks: for a small shift of
+    δ standard deviations within every class the effect is about δ where the class shares agree, less where they do not.
+    ``mean_a`` and ``mean_b`` are those of the values, ``mean_a`` weighted to b's class shares. Classes that one of the samples
+    lacks take no part; None where they have none in common.
 
     Args:
         a: (n,) finite values.
