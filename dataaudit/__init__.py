@@ -1,7 +1,7 @@
 """Audit an image-classification dataset before training: find leaked copies, judge the splits, emit the correction.
 
     >>> import dataaudit
-    >>> report = dataaudit.scan(Path("dataset"), dataaudit.Config())      # doctest: +SKIP
+    >>> report = dataaudit.scan(Path("dataset"), dataaudit.Config())  # doctest: +SKIP
     >>> plan = dataaudit.correct(report.measurements, dataaudit.Config())  # doctest: +SKIP
 
 Names are imported when they are first used (PEP 562).

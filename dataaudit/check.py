@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dataaudit import pipeline
 from dataaudit.catalog.folders import Roles
 from dataaudit.catalog.walk import is_image_name
-from dataaudit.domain import TableEvidence, TestEvidence
+from dataaudit.domain import ComparisonEvidence, TableEvidence
 from dataaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _concerning(report: Report, members: set[str]) -> Report:
     def kept(finding: Finding) -> bool:
         if not finding.samples:
             return finding.rule.severity == "error"
-        return not isinstance(finding.evidence, TableEvidence | TestEvidence) and any(
+        return not isinstance(finding.evidence, TableEvidence | ComparisonEvidence) and any(
             paths[row] in members for row in finding.samples
         )
 

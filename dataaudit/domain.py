@@ -375,7 +375,7 @@ class TableEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class TestEvidence:
+class ComparisonEvidence:
     """A statistical test: what was compared, how large the effect is, and how sure."""
 
     test: str
@@ -393,7 +393,7 @@ class TestEvidence:
     interval: tuple[float, float] | None = None
 
 
-Evidence = FileEvidence | CopyEvidence | GroupEvidence | TableEvidence | TestEvidence
+Evidence = FileEvidence | CopyEvidence | GroupEvidence | TableEvidence | ComparisonEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,13 +418,26 @@ class NotRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What always answering the majority class of train scores."""
+
+    label: str
+    share: float
+    """0 to 1, of the scored samples that have a label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leak:
-    """How much of one split is known from another."""
+    """How much of one split is known from another, and what a score on it is worth."""
 
     split: Role
     samples: int
     leaked: int
     """Samples with a proved copy in another split."""
+    honest: int
+    """Samples with neither a proved copy nor a mate of their declared group in another split: *honest n*."""
+    baseline: Baseline | None
+    """None where the split has no labels, or the dataset fewer than two classes."""
 
     @property
     def share(self) -> float:

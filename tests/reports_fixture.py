@@ -13,6 +13,8 @@ from pictures import photo, save
 from PIL import Image, ImageOps
 
 from dataaudit.domain import (
+    Baseline,
+    ComparisonEvidence,
     CopyEvidence,
     CopyPair,
     Failure,
@@ -27,7 +29,6 @@ from dataaudit.domain import (
     Skipped,
     Summary,
     TableEvidence,
-    TestEvidence,
     Transform,
 )
 
@@ -183,7 +184,11 @@ def hostile(root: Path) -> Report:
         catalog={"root": root, "skipped": skipped, "split_folders": (("Training", "train"), ("test", "test"), ("val", "val"))},
     )
     _draw(root, measurements, upright)
-    leaks = (Leak("train", 27, 4), Leak("val", 14, 5), Leak("test", 1, 0))
+    leaks = (
+        Leak("train", 27, 4, 2, Baseline("dog", 14 / 27)),
+        Leak("val", 14, 5, 1, Baseline("dog", 7 / 14)),
+        Leak("test", 1, 0, 1, None),
+    )
     sentence = (
         "VALIDATION NOT TRUSTWORTHY: 5 of 14 images are copies of training images; 8 of 14 images are of declared groups that "
         "are in other splits too; honest n is 1; always answering 'dog' scores 50%."
@@ -226,7 +231,7 @@ def _findings(measurements: Measurements) -> tuple[Finding, ...]:
     )
     folders = TableEvidence(("train", "val"), (("cat", (0.0, 0.0)), ("dog", (1.0, float("nan")))))
     found.append(finding("BAL504", "'dog' is class 1 of train and no class of test", (), folders))
-    test = TestEvidence(
+    test = ComparisonEvidence(
         "Mann–Whitney",
         "luminance",
         ("train", "val"),
@@ -264,7 +269,10 @@ def clean() -> Report:
         (f"{split}/{label}/{n}.jpg", label, split) for split in ("train", "val") for label in ("cat", "dog") for n in range(4)
     ]
     sentence = "VALIDATION TRUSTWORTHY: nothing found; always answering 'cat' scores 50 %."
-    return report(make(rows), Summary("trustworthy", sentence, (Leak("train", 8, 0), Leak("val", 8, 0))))
+    return report(
+        make(rows),
+        Summary("trustworthy", sentence, tuple(Leak(role, 8, 0, 8, Baseline("cat", 0.5)) for role in ("train", "val"))),
+    )
 
 
 def unsplit() -> Report:
@@ -294,7 +302,7 @@ def crowded(classes: int = 300, findings: int = 2_000) -> Report:
     found.sort(key=lambda f: (severities.index(f.rule.severity), f.rule.code))
     return Report(
         measurements,
-        Summary("suspect", "SUSPECT: all of it.", (Leak("train", 900, 0), Leak("val", 900, 1))),
+        Summary("suspect", "SUSPECT: all of it.", (Leak("train", 900, 0, 900, None), Leak("val", 900, 1, 899, None))),
         tuple(found),
         (),
         (),

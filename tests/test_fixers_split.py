@@ -17,7 +17,7 @@ from dataaudit.domain import NONE, ROLES, Failure
 from dataaudit.errors import PlanError
 from dataaudit.fixers.split import make_split
 from dataaudit.fixers.stratify import differ
-from dataaudit.fixers.units import fingerprint, join, row_keys
+from dataaudit.fixers.units import join, row_keys
 
 STRICT = Config(alpha=0.5, share_difference=0.02)
 """Shares that must agree closely, so that the tests restore them often."""
@@ -378,7 +378,7 @@ def test_adding_one_per_cent_of_files_moves_few(grouped):
 def test_the_fingerprint_sees_paths_labels_splits_and_contents():
     dataset = Dataset((File(1, 0, "train"), File(2, 1, "val")))
     prints = {
-        fingerprint(changed.measure())
+        changed.measure().fingerprint()
         for changed in (
             dataset,
             replace(dataset, files=(File(3, 0, "train"), File(2, 1, "val"))),

@@ -102,7 +102,7 @@ def test_pictures_are_bounded_and_the_page_says_so(tmp_path):
         catalog={"root": tmp_path},
     )
     found = tuple(Finding(RULES["LEK201"], "copy", (p.a, p.b), CopyEvidence((p,))) for p in measurements.copies.pairs)
-    source = html.render(report(measurements, Summary("not-trustworthy", "LEAK: x", (Leak("val", 60, 60),)), found))
+    source = html.render(report(measurements, Summary("not-trustworthy", "LEAK: x", (Leak("val", 60, 60, 0, None),)), found))
     page = Page(source)
     assert sum("pair" in attributes.get("class", "").split() for _, attributes in page.tags) == exhibits.LIMIT
     assert "… and 36 more in report.json (a rule shows 24 at most here)" in page.text
@@ -140,7 +140,7 @@ def test_the_verdict_is_told_once(told):
 
 def test_other_reports_are_pages_too():
     assert "Nothing found." in Page(html.render(clean())).text
-    assert "always “cat” scores 100 %" in Page(html.render(unsplit())).text
+    assert "always “" not in Page(html.render(unsplit())).text  # the sentence says it
     crowd = html.render(crowded())
     assert "… 260 classes between" in Page(crowd).text
     assert len(crowd) < 1_000_000

@@ -118,7 +118,13 @@ def test_the_dataset_is_counted(contents):
     assert dataset["splits"]["val"] == {"samples": 14, "unlabelled": 0, "per_class": {"cat": 7, "dog": 7}}
     assert dataset["splits"]["test"] == {"samples": 1, "unlabelled": 1, "per_class": {"cat": 0, "dog": 0}}
     assert contents["summary"]["findings"] == {"error": 9, "warning": 1, "info": 2}
-    assert contents["summary"]["leaked"]["val"] == {"samples": 14, "leaked": 5, "share": 0.357143}
+    assert contents["summary"]["leaked"]["val"] == {
+        "samples": 14,
+        "leaked": 5,
+        "share": 0.357143,
+        "honest": 1,
+        "baseline": {"label": "dog", "share": 0.5},
+    }
 
 
 @given(st.floats())

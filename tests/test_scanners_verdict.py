@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 from measurements import make, rows_of
 
 from dataaudit.config import Config
-from dataaudit.domain import Failure
+from dataaudit.domain import ROLES, Baseline, Failure
 from dataaudit.scanners import judge
 from dataaudit.scanners.verdict import leaked_rows, majority_baseline, summarise
 from dataaudit.statistics.proportions import wilson
 
+ROW = st.tuples(
+    st.sampled_from(["cat", "dog", "owl", None]), st.sampled_from([*ROLES, None]), st.sampled_from(["g1", "g2", None])
+)
 COUNTS = {"train": {"normal": 120, "rare": 80}, "val": {"normal": 62, "rare": 38}}
 
 
@@ -125,7 +128,7 @@ def test_the_accuracy_is_put_in_its_place():
         "(95 % Wilson interval)."
     )
     assert "Always answering 'normal' scores 62.0 %, which lies within that interval" in told[1]
-    assert "its accuracy on the 69 honest images is only 44.9 % (95 % interval" in told[2]
+    assert "its accuracy on the other 69 is only 44.9 % (95 % interval" in told[2]
 
 
 @pytest.mark.parametrize(
@@ -162,3 +165,26 @@ def test_leaked_rows_are_those_with_a_mate_elsewhere(splits, data):
     ]
     assert leaked_rows(measurements.catalog, measurements.copies).tolist() == slow
     assert np.array(slow).sum() != 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(ROW, min_size=1, max_size=14), st.lists(st.tuples(st.integers(0, 13), st.integers(0, 13)), max_size=6))
+def test_a_leak_counts_what_a_slow_twin_counts(rows, edges):
+    named = [(f"{n:02}.jpg", *row) for n, row in enumerate(rows)]
+    measurements = make(named, [(f"{a:02}.jpg", f"{b:02}.jpg", "near") for a, b in edges if a < b < len(rows)])
+    component = measurements.copies.component
+    found = {leak.split: leak for leak in summary(measurements).leaks}
+    assert list(found) == [role for role in ROLES if role in {split for _, split, _ in rows}]
+    for role, leak in found.items():
+        mine = [i for i, (_, split, _) in enumerate(rows) if split == role]
+        others = [j for j, (_, split, _) in enumerate(rows) if split not in {role, None}]
+        leaked = {i for i in mine for j in others if component[i] == component[j]}
+        mates = {i for i in mine for j in others if rows[i][2] is not None and rows[i][2] == rows[j][2]}
+        assert (leak.samples, leak.leaked, leak.honest) == (len(mine), len(leaked), len(mine) - len(leaked | mates))
+        labels = [rows[i][0] for i in mine if rows[i][0] is not None]
+        learned = sorted(label for label, split, _ in rows if split == "train" and label is not None) or sorted(labels)
+        if not labels or len({label for label, _, _ in rows} - {None}) < 2:
+            assert leak.baseline is None
+        else:
+            majority = max(learned, key=learned.count)
+            assert leak.baseline == Baseline(majority, pytest.approx(labels.count(majority) / len(labels)))

@@ -12,7 +12,7 @@ from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unus
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, repair
 from dataaudit.fixers.stratify import differ
-from dataaudit.fixers.units import Units, fingerprint, join, row_keys, twins
+from dataaudit.fixers.units import Units, join, row_keys, twins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
         reasons=tuple(draft.reasons.get(row, "") for row in range(len(catalog))),
         digests=tuple(measurements.features.hex_digest(row) for row in range(len(catalog))),
         impossible=tuple(draft.impossible),
-        fingerprint=fingerprint(measurements),
+        fingerprint=measurements.fingerprint(),
     )
 
 

@@ -9,7 +9,7 @@ cannot matter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dataaudit.domain import Catalog, FeatureTable, Measurements
 
-__all__ = ["Units", "fingerprint", "join", "row_keys", "twins"]
+__all__ = ["Units", "join", "row_keys", "twins"]
 
 
 def row_keys(features: FeatureTable, seed: int) -> NDArray[np.uint64]:
@@ -60,15 +60,6 @@ def join(measurements: Measurements) -> NDArray[np.int64]:
     same = _same_bytes(measurements.features)
     same = same[:, readable[same].all(0)]
     return _components(len(catalog), [_edges(edges), proved, same, _same_code(catalog.group_codes)])
-
-
-def fingerprint(measurements: Measurements) -> str:
-    """Return the SHA-256, hexadecimal, over (path, label, split, content digest) of every sample, in row order."""
-    total = sha256()
-    for row, sample in enumerate(measurements.catalog):
-        fields = (sample.path, sample.label or "", sample.split or "", measurements.features.hex_digest(row))
-        total.update("\0".join(fields).encode("utf-8", "surrogateescape") + b"\n")
-    return total.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
-from dataaudit.domain import CopyEvidence, CopyPair, FileEvidence, GroupEvidence, TableEvidence, TestEvidence
+from dataaudit.domain import ComparisonEvidence, CopyEvidence, CopyPair, FileEvidence, GroupEvidence, TableEvidence
 from dataaudit.reports.names import prose, shown
 from dataaudit.reports.outline import origin
 from dataaudit.reports.pictures import aligns
@@ -142,7 +142,7 @@ def _exhibit(finding: Finding, album: Album) -> Exhibit:
             return GroupExhibit(_one_a_split(finding, album), message, shown(evidence.key), evidence.splits)
         case TableEvidence():
             return _table(evidence, message)
-        case TestEvidence():
+        case ComparisonEvidence():
             return TestExhibit(message, _facts(evidence))
         case _:
             assert_never(evidence)
@@ -199,7 +199,7 @@ def _of(value: float, most: float) -> float:
     return round(abs(value) / most, 4) if most and math.isfinite(value) else 0.0
 
 
-def _facts(evidence: TestEvidence) -> tuple[tuple[str, str], ...]:
+def _facts(evidence: ComparisonEvidence) -> tuple[tuple[str, str], ...]:
     counted = ", ".join(f"{split} {n:,}" for split, n in zip(evidence.splits, evidence.n, strict=True))
     effect = _number(evidence.effect)
     if evidence.interval is not None:

@@ -140,27 +140,20 @@ def _tiles(report: Report, splits: tuple[Column, ...]) -> list[Tile]:
     images = [plural(len(catalog.classes), "class", "classes")]
     if groups:
         images.append(f"{plural(sum(map(len, groups)), 'image')} in {plural(len(groups), 'copy group')}")
-    if not catalog.splits:
-        images += [baseline for split in splits for baseline in _baseline(split, catalog.classes)]
-    tiles = [_split_tile(split, catalog.classes) for split in splits] if catalog.splits else []
+    tiles = [_split_tile(split) for split in splits] if catalog.splits else []
     return [Tile("images", f"{len(catalog):,}", tuple(images)), *tiles]
 
 
-def _split_tile(split: Column, classes: tuple[str, ...]) -> Tile:
+def _split_tile(split: Column) -> Tile:
     if split.leak is None:
-        return Tile(split.name, f"{split.samples:,}", ("images", *_baseline(split, classes)))
+        return Tile(split.name, f"{split.samples:,}", ("images",))
     leak, held_out = split.leak, split.name != "train"
     notes = [f"{leak.leaked:,} of {plural(split.samples, 'image')} known from another split"]
     if held_out:
-        notes += [f"honest n: {split.honest:,}", *_baseline(split, classes)]
+        notes.append(f"honest n: {leak.honest:,}")
+    if held_out and leak.baseline is not None:
+        notes.append(f"always “{shown(leak.baseline.label)}” scores {percent(leak.baseline.share)}")
     return Tile(split.name, f"{percent(leak.share)} leaked", tuple(notes), round(leak.share, 4), held_out and leak.leaked > 0)
-
-
-def _baseline(split: Column, classes: tuple[str, ...]) -> list[str]:
-    if split.baseline is None:
-        return []
-    index, share = split.baseline
-    return [f"always “{shown(classes[index])}” scores {percent(share)}"]
 
 
 def _class_rows(

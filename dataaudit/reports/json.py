@@ -7,11 +7,11 @@ import math
 from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 import dataaudit
-from dataaudit.domain import CopyEvidence, FileEvidence, GroupEvidence, TableEvidence, TestEvidence
+from dataaudit.domain import ComparisonEvidence, CopyEvidence, FileEvidence, GroupEvidence, TableEvidence
 from dataaudit.reports.outline import columns, severities
 
 if TYPE_CHECKING:
-    from dataaudit.domain import CopyPair, Evidence, Finding, Measurements, Report, Transform
+    from dataaudit.domain import CopyPair, Evidence, Finding, Leak, Measurements, Report, Transform
 
 FORMAT_VERSION: Final = 1
 DIGITS: Final = 6
@@ -94,10 +94,19 @@ def _summary(report: Report) -> Value:
         "verdict": summary.verdict,
         "sentence": summary.sentence,
         "notes": list(summary.notes),
-        "leaked": {
-            leak.split: {"samples": leak.samples, "leaked": leak.leaked, "share": _number(leak.share)} for leak in summary.leaks
-        },
+        "leaked": {leak.split: _leak(leak) for leak in summary.leaks},
         "findings": dict(severities(report)),
+    }
+
+
+def _leak(leak: Leak) -> Value:
+    baseline = leak.baseline
+    return {
+        "samples": leak.samples,
+        "leaked": leak.leaked,
+        "share": _number(leak.share),
+        "honest": leak.honest,
+        "baseline": None if baseline is None else {"label": baseline.label, "share": _number(baseline.share)},
     }
 
 
@@ -125,13 +134,13 @@ def _evidence(evidence: Evidence, measurements: Measurements) -> Value:
         case TableEvidence():
             rows = [{"name": name, "values": [_number(value) for value in values]} for name, values in evidence.rows]
             return {"kind": "table", "columns": list(evidence.columns), "rows": rows}
-        case TestEvidence():
+        case ComparisonEvidence():
             return _test(evidence)
         case _:
             assert_never(evidence)
 
 
-def _test(evidence: TestEvidence) -> Value:
+def _test(evidence: ComparisonEvidence) -> Value:
     return {
         "kind": "test",
         "test": evidence.test,

@@ -55,15 +55,14 @@ def code(text: str) -> str:
 
 def _splits(report: Report) -> str:
     """Return the splits in a table: images, what leaked, what is left, and the score of a constant answer."""
-    classes = report.measurements.catalog.classes
     lines = ["| split | images | leaked | honest n | always the commonest class |", "|---|--:|--:|--:|---|"]
     for split in columns(report):
         leaked = honest = constant = "–"
-        if split.leak is not None:
-            leaked, honest = f"{split.leak.leaked:,} ({percent(split.leak.share)})", f"{split.honest:,}"
-        if split.baseline is not None:
-            index, share = split.baseline
-            constant = f"{escaped(classes[index])}: {percent(share)}"
+        leak = split.leak
+        if leak is not None:
+            leaked, honest = f"{leak.leaked:,} ({percent(leak.share)})", f"{leak.honest:,}"
+        if leak is not None and leak.baseline is not None:
+            constant = f"{escaped(leak.baseline.label)}: {percent(leak.baseline.share)}"
         lines.append(f"| {split.name} | {split.samples:,} | {leaked} | {honest} | {constant} |")
     return "\n".join(lines)
 

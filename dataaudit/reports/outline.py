@@ -6,15 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from dataaudit.domain import NONE, ROLES, SEVERITIES
 from dataaudit.reports.names import prose, shown
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dataaudit.domain import Catalog, Finding, Leak, Report, Rule, Sample, Severity, Skipped
+    from dataaudit.domain import Finding, Leak, Report, Rule, Sample, Severity, Skipped
 
 UNSPLIT: Final = "unsplit"
 """How the samples without a split are named, where splits are named."""
@@ -59,46 +55,24 @@ class Column:
     """One a class of the catalog."""
     unlabelled: int
     leak: Leak | None
-    honest: int
-    """Samples with neither a proved copy nor a mate of their declared group in another split."""
-    baseline: tuple[int, float] | None
-    """The class most frequent in train (in the split itself where there is no train), as an index, and what always
-    answering it scores here, 0 to 1; None without labels."""
+    """The verdict on it; None for ``unsplit``."""
 
 
 def columns(report: Report) -> tuple[Column, ...]:
     """Return the splits that hold a sample, in role order, the unsplit samples last."""
     catalog, counts = report.measurements.catalog, report.measurements.catalog.counts()
     leaks = {leak.split: leak for leak in report.summary.leaks}
-    torn = _torn(catalog, report.measurements.copies.component) | _torn(catalog, catalog.group_codes)
-    found = []
-    for code, role in enumerate((*ROLES, None)):
-        rows, of_class = catalog.rows_of(role), counts[code]
-        if not len(rows):
-            continue
-        learned = counts[0] if role is not None and counts[0].any() else of_class
-        majority = int(np.argmax(learned)) if len(of_class) else 0
-        found.append(
-            Column(
-                name=role or UNSPLIT,
-                samples=len(rows),
-                per_class=tuple(int(n) for n in of_class),
-                unlabelled=int((catalog.label_codes[rows] == NONE).sum()),
-                leak=None if role is None else leaks.get(role),
-                honest=int((~torn[rows]).sum()),
-                baseline=(majority, float(of_class[majority] / of_class.sum())) if of_class.any() else None,
-            )
+    return tuple(
+        Column(
+            name=role or UNSPLIT,
+            samples=len(rows),
+            per_class=tuple(int(n) for n in counts[code]),
+            unlabelled=int((catalog.label_codes[rows] == NONE).sum()),
+            leak=None if role is None else leaks.get(role),
         )
-    return tuple(found)
-
-
-def _torn(catalog: Catalog, units: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return (n,) whether a row of a split has a row of its unit (-1: none) in another split."""
-    placed = (catalog.split_codes != NONE) & (units != NONE)
-    met = np.unique(np.stack([units[placed], catalog.split_codes[placed]], axis=1), axis=0)
-    unit, splits = np.unique(met[:, 0], return_counts=True)
-    torn: NDArray[np.bool_] = placed & np.isin(units, unit[splits > 1])
-    return torn
+        for code, role in enumerate((*ROLES, None))
+        if len(rows := catalog.rows_of(role))
+    )
 
 
 def shown_classes(splits: tuple[Column, ...], limit: int) -> tuple[tuple[int, ...], int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.domain import NONE, PROPERTY_NAMES, ROLES, Finding, NotRun, Rule, TestEvidence
+from dataaudit.domain import NONE, PROPERTY_NAMES, ROLES, ComparisonEvidence, Finding, NotRun, Rule
 from dataaudit.scanners.copy_groups import counted_once
 from dataaudit.scanners.wording import surely
 from dataaudit.statistics.corrections import benjamini_hochberg
@@ -162,7 +162,7 @@ def _finding(each: _Comparison, q: float, place: str, against: str, more: str) -
         f"{each.property} of {place} drifts: mean {test.mean_b:.3g} against {against} {test.mean_a:.3g}, "
         f"{test.effect:.2f} standard deviations apart (n {each.n[1]} and {each.n[0]}, {surely(q)}){more}"
     )
-    evidence = TestEvidence(
+    evidence = ComparisonEvidence(
         "Kolmogorov–Smirnov" if each.label != NONE else "Kolmogorov–Smirnov of the ranks within classes",
         each.property if each.label == NONE else f"{each.property}, {place}",
         ("train", each.role),

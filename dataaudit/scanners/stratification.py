@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.domain import NONE, ROLES, Finding, NotRun, Rule, TableEvidence, TestEvidence
+from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import counted_once
 from dataaudit.scanners.wording import percent, surely
 from dataaudit.statistics.corrections import benjamini_hochberg
@@ -93,7 +93,7 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
             SHARES,
             message,
             (),
-            TestEvidence(
+            ComparisonEvidence(
                 f"{test.method} test of homogeneity",
                 "class shares",
                 ("train", role),

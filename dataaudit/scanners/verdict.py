@@ -11,12 +11,11 @@ neither such a copy nor a mate of their declared group in another split.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dataaudit.domain import NONE, ROLES, Leak, Summary
+from dataaudit.domain import NONE, ROLES, Baseline, Leak, Summary
 from dataaudit.scanners.leakage import expected_random_leak
 from dataaudit.scanners.wording import counted, percent
 from dataaudit.statistics.proportions import wilson
@@ -29,31 +28,22 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, CopyGraph, Finding, Measurements, Role
 
-__all__ = ["Baseline", "leaks", "majority_baseline", "summarise"]
+__all__ = ["leaks", "majority_baseline", "summarise"]
 
 Level = Literal["trustworthy", "suspect", "not-trustworthy"]
 _NAMES: dict[Role, str] = {"train": "training", "val": "validation", "test": "test"}
 _WORDS: dict[Level, str] = {"trustworthy": "TRUSTWORTHY", "suspect": "SUSPECT", "not-trustworthy": "NOT TRUSTWORTHY"}
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What always answering the majority class of train scores."""
-
-    label: str
-    share: float
-    """0 to 1, of the scored samples that have a label."""
-
-
 def summarise(measurements: Measurements, findings: Sequence[Finding], config: Config) -> Summary:
     """Return the verdict on the validation split (on test where there is no validation; on all where nothing is split)."""
     catalog = measurements.catalog
-    known = leaks(catalog, leaked_rows(catalog, measurements.copies))
+    known = leaks(measurements)
     level = _level(catalog, findings, known)
     scored = _scored(known, findings)
     if scored is None:
         return Summary(level, _unsplit(measurements, findings, level), known, tuple(_unsplit_notes(config)))
-    sentence = _sentence(measurements, findings, level, scored)
+    sentence = _sentence(measurements, findings, level, known, scored)
     return Summary(level, sentence, known, tuple(_notes(catalog, known, scored, config)))
 
 
@@ -80,10 +70,15 @@ def _torn(catalog: Catalog, unit: NDArray[np.int64]) -> NDArray[np.bool_]:
     return mask
 
 
-def leaks(catalog: Catalog, leaked: NDArray[np.bool_]) -> tuple[Leak, ...]:
+def leaks(measurements: Measurements) -> tuple[Leak, ...]:
     """Return how much of each split is known from another, in role order."""
+    catalog = measurements.catalog
+    leaked = leaked_rows(catalog, measurements.copies)
+    honest = ~(leaked | group_leaked_rows(catalog))
     return tuple(
-        Leak(role, int(rows.size), int(leaked[rows].sum())) for role in catalog.splits for rows in (catalog.rows_of(role),)
+        Leak(role, int(rows.size), int(leaked[rows].sum()), int(honest[rows].sum()), majority_baseline(catalog, role))
+        for role in catalog.splits
+        for rows in (catalog.rows_of(role),)
     )
 
 
@@ -131,25 +126,28 @@ def _scored(known: tuple[Leak, ...], findings: Sequence[Finding]) -> Leak | None
     return test if only_test else val or test
 
 
-def _sentence(measurements: Measurements, findings: Sequence[Finding], level: Level, scored: Leak) -> str:
+def _sentence(
+    measurements: Measurements, findings: Sequence[Finding], level: Level, known: tuple[Leak, ...], scored: Leak
+) -> str:
     catalog = measurements.catalog
     name = _NAMES[scored.split]
-    parts = list(_facts(measurements, findings, scored))
+    parts = list(_facts(measurements, findings, known, scored))
     rest = [finding for finding in findings if finding.rule.severity != "info" and not _undermines(catalog, finding)]
     if level != "not-trustworthy" and not scored.leaked:
         parts.append(f"no {name} image is a proved copy of another split's")
     if level == "suspect" and rest:
         parts.append(_listed(rest))
-    rows = catalog.rows_of(scored.split)
-    honest = int((~(leaked_rows(catalog, measurements.copies) | group_leaked_rows(catalog))[rows]).sum())
-    parts.append(f"n is {honest}" if honest == scored.samples else f"honest n is {honest}")
-    baseline = majority_baseline(catalog, scored.split)
-    if baseline:
-        parts.append(f"always answering {baseline.label!r} scores {percent(baseline.share, 0)}")
+    parts.append(f"n is {scored.honest}" if scored.honest == scored.samples else f"honest n is {scored.honest}")
+    if scored.baseline:
+        parts.append(_constant_answer(scored.baseline))
     return f"{name.upper()} {_WORDS[level]}: {'; '.join(parts)}."
 
 
-def _facts(measurements: Measurements, findings: Sequence[Finding], scored: Leak) -> Iterator[str]:
+def _constant_answer(baseline: Baseline) -> str:
+    return f"always answering {baseline.label!r} scores {percent(baseline.share, 0)}"
+
+
+def _facts(measurements: Measurements, findings: Sequence[Finding], known: tuple[Leak, ...], scored: Leak) -> Iterator[str]:
     catalog = measurements.catalog
     if scored.leaked:
         of = "training images" if _all_from_train(measurements, scored.split) else "images of other splits"
@@ -166,7 +164,7 @@ def _facts(measurements: Measurements, findings: Sequence[Finding], scored: Leak
     conflicts = sum(finding.rule.code.startswith("LBL") and _undermines(catalog, finding) for finding in findings)
     if conflicts:
         yield f"{counted(conflicts, 'picture stands', 'pictures stand')} under two labels"
-    for leak in leaks(catalog, leaked_rows(catalog, measurements.copies)):
+    for leak in known:
         if leak.leaked and leak.split not in {"train", scored.split}:
             yield f"{leak.leaked} of {leak.samples} {_NAMES[leak.split]} images have copies in other splits"
 
@@ -207,7 +205,7 @@ def _unsplit(measurements: Measurements, findings: Sequence[Finding], level: Lev
         parts.append(_listed(rest))
     baseline = majority_baseline(catalog, None)
     if baseline:
-        parts.append(f"always answering {baseline.label!r} scores {percent(baseline.share, 0)}")
+        parts.append(_constant_answer(baseline))
     return f"NO VALIDATION SPLIT, DATA {_WORDS[level]}: {'; '.join(parts)}."
 
 
@@ -232,9 +230,8 @@ def _notes(catalog: Catalog, known: tuple[Leak, ...], scored: Leak, config: Conf
     low, high = wilson(accuracy * n, n)
     between = f"between {percent(low)} and {percent(high)} (95 % Wilson interval)"
     yield f"An accuracy of {percent(accuracy)} on {counted(n, f'{name} image')} means a true accuracy {between}."
-    baseline = majority_baseline(catalog, scored.split)
-    if baseline:
-        yield _against_baseline(accuracy, (low, high), baseline)
+    if scored.baseline:
+        yield _against_baseline(accuracy, (low, high), scored.baseline)
     if scored.leaked:
         yield _without_leaks(accuracy, scored)
 
@@ -248,13 +245,13 @@ def _against_baseline(accuracy: float, interval: tuple[float, float], baseline: 
 
 
 def _without_leaks(accuracy: float, scored: Leak) -> str:
-    honest, name = scored.samples - scored.leaked, _NAMES[scored.split]
-    if not honest:
+    unseen, name = scored.samples - scored.leaked, _NAMES[scored.split]
+    if not unseen:
         return f"Every {name} image has a copy in another split: the accuracy says nothing about new images."
-    right = min(max(accuracy * scored.samples - scored.leaked, 0.0), float(honest))
-    low, high = wilson(right, honest)
+    right = min(max(accuracy * scored.samples - scored.leaked, 0.0), float(unseen))
+    low, high = wilson(right, unseen)
     plural = "the leaked image" if scored.leaked == 1 else f"all {scored.leaked} leaked images"
     return (
-        f"If the model got {plural} right because it had seen a copy, its accuracy on the {honest} honest images is only "
-        f"{percent(right / honest)} (95 % interval {percent(low)} to {percent(high)})."
+        f"If the model got {plural} right because it had seen a copy, its accuracy on the other {unseen} is only "
+        f"{percent(right / unseen)} (95 % interval {percent(low)} to {percent(high)})."
     )
