@@ -177,7 +177,8 @@ class FeatureTable:
     sha256: NDArray[np.uint64]
     """(n, 4) SHA-256 of the file's bytes, big-endian words; zeros where the file could not be read."""
     pixel_digest: NDArray[np.uint64]
-    """(n,) first 64 bits of the SHA-256 of the measured picture's pixels, shape and mode included."""
+    """(n,) first 64 bits of the SHA-256 of the measured picture's pixels and size and of the stored size; not of the stored
+    mode: a palette PNG and an RGB PNG that decode to the same pixels are the same to Keras."""
     phash64: NDArray[np.uint64]
     """(n, 8) 64-bit perceptual hash of the measured picture in each of its eight orientations."""
     phash256: NDArray[np.uint64]
@@ -284,6 +285,23 @@ class CopyPair:
     transform: Transform | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How alike pictures of this dataset are that are no copies, and what was made of it."""
+
+    pairs: int
+    """Pairs compared; 0 where nothing was nominated, or too few pictures were there to say."""
+    correlation: float
+    """The typical (Fisher mean) local correlation of two pictures that are no copies."""
+    raised: bool
+    """Whether the thresholds had to be raised above those of the configuration."""
+    proved_median: float
+    """The thresholds that were used."""
+    proved_quartile: float
+    look_alikes: int = 0
+    """Pairs that the configured thresholds would have told as copies, and the raised ones do not."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CopyGraph:
     """All pairs found, sorted by (a, b), and what they join."""
@@ -293,6 +311,8 @@ class CopyGraph:
     """(n,) the smallest row of the row's copy group: the component of the *proved* edges it lies in."""
     not_compared: NDArray[np.bool_]
     """(n,) readable pictures too flat to be matched by content; only byte-identical copies of them are known."""
+    calibration: Calibration | None = None
+    """None where nothing was compared."""
 
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Return the copy groups of two rows and more, each ascending, sorted by their first row."""

@@ -131,16 +131,27 @@ def test_digests_are_those_of_the_bytes(root):
             assert table.hex_digest(row) == hashlib.sha256((root / path).read_bytes()).hexdigest()
 
 
-def test_pixel_digests_tell_pictures_shapes_and_modes_apart(tmp_path):
+def test_pixel_digests_tell_pictures_and_shapes_apart_not_how_they_are_stored(tmp_path):
     black = photo(0, (20, 10)).point(lambda _value: 0)
     save(black, tmp_path / "a.png")
     save(black, tmp_path / "b.bmp")
     save(black.transpose(2), tmp_path / "c.png")
     save(black.convert("L"), tmp_path / "d.png")
     save(black.resize((40, 5)), tmp_path / "e.png")
-    digests = measure(catalog_of(tmp_path), CONFIG, Inline()).pixel_digest.tolist()
-    assert digests[0] == digests[1]
-    assert len(set(digests)) == 4
+    save(black.convert("P"), tmp_path / "f.png")
+    a, b, c, d, e, f = measure(catalog_of(tmp_path), CONFIG, Inline()).pixel_digest.tolist()
+    assert a == b == d == f
+    assert len({a, c, e}) == 3
+
+
+def test_a_palette_picture_is_its_rgb_twin(tmp_path):
+    palette = photo(1, (40, 30)).quantize(64)
+    save(palette, tmp_path / "a.png")
+    save(palette.convert("RGB"), tmp_path / "b.png")
+    save(photo(1, (40, 30)), tmp_path / "c.png")
+    table = measure(catalog_of(tmp_path), CONFIG, Inline())
+    assert table.mode.tolist() == ["P", "RGB", "RGB"]
+    assert table.pixel_digest[0] == table.pixel_digest[1] != table.pixel_digest[2]
 
 
 def test_a_lost_file_is_a_failure_of_its_own(root):

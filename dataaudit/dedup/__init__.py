@@ -7,10 +7,12 @@ of it holds for the whole group. Pictures too flat to be told apart by content a
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import nominate
 from dataaudit.dedup.components import components
 from dataaudit.dedup.verify import ENOUGH_TEXTURE, Question, answer_all
@@ -18,15 +20,18 @@ from dataaudit.domain import DIHEDRAL, CopyGraph, CopyPair, Transform
 from dataaudit.engines import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
     from dataaudit.dedup.candidates import Nominations
     from dataaudit.dedup.verify import Answer
-    from dataaudit.domain import Catalog, FeatureTable, Relation, Verdict
+    from dataaudit.domain import Calibration, Catalog, FeatureTable, Relation, Verdict
     from dataaudit.engines import Engine
+
+    Progress = Callable[[int, int], None]
+    """Called with (pairs done, pairs nominated)."""
 
 __all__ = ["relate"]
 
@@ -42,7 +47,7 @@ def relate(
     features: FeatureTable,
     config: Config,
     engine: Engine,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CopyGraph:
     """Find the copies among the readable rows.
 
@@ -65,12 +70,25 @@ def relate(
     pairs = [*_stars(first_digest, "exact"), *_stars(first_pixel, "pixel")]
     leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
     nominations = nominate(features, leaders, config)
-    verified, uncompared = _verify(nominations, catalog, len(features), config, engine, progress)
-    pairs += verified
-    pairs.sort(key=lambda pair: (pair.a, pair.b))
+    verifier = _Verifier(catalog, config, engine)
+    thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
+    verified = _verify(nominations, verifier, thresholds, config, len(features), progress)
+    pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
-    not_compared[sorted(uncompared)] = True
-    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared)
+    not_compared[sorted(verified.uncompared)] = True
+    if calibration is not None:
+        calibration = replace(calibration, look_alikes=verified.look_alikes)
+    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration)
+
+
+def _calibrated(
+    nominations: Nominations, features: FeatureTable, leaders: NDArray[np.int64], verifier: _Verifier, config: Config
+) -> tuple[Thresholds, Calibration | None]:
+    """Compare pairs that are no copies, if there is a nomination to judge at all."""
+    if not len(nominations):
+        return Thresholds.of(config), None
+    a, b = unlike_pairs(features, leaders, config)
+    return calibrate(list(verifier.ask(a, b, [(0,)] * len(a))), len(leaders), config)
 
 
 def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -93,45 +111,65 @@ def _components(size: int, pairs: list[CopyPair]) -> NDArray[np.int64]:
     return components(size, proved[:, 0], proved[:, 1])
 
 
+class _Verifier:
+    """Asks the engine about pairs of rows."""
+
+    def __init__(self, catalog: Catalog, config: Config, engine: Engine) -> None:
+        self._paths = [catalog.root / path for path in catalog.paths]
+        self._max_pixels = config.max_pixels
+        self._engine = engine
+
+    def ask(self, a: Sequence[int], b: Sequence[int], orientations: Sequence[tuple[int, ...]]) -> Iterator[Answer | None]:
+        """Yield an answer a pair, in order; None where the pair took its worker down."""
+        questions = [
+            Question(self._paths[row_a], self._paths[row_b], turns, self._max_pixels)
+            for row_a, row_b, turns in zip(a, b, orientations, strict=True)
+        ]
+        for _, answers in self._engine.map_batches(answer_all, questions, batch_size=_BATCH):
+            yield from (None,) if isinstance(answers, Lost) else answers
+
+
+@dataclass(slots=True)
+class _Verified:
+    """What the verifier has found so far."""
+
+    pairs: list[CopyPair] = field(default_factory=list)
+    uncompared: set[int] = field(default_factory=set)
+    """Rows that could not be compared after all: too little texture, or no longer readable."""
+    look_alikes: int = 0
+
+    def settle(self, a: int, b: int, answer: Answer | None, thresholds: Thresholds, configured: Thresholds) -> None:
+        """Settle one answer: a copy, no copy, or not comparable."""
+        if answer is None or answer.failure:
+            self.uncompared |= {a, b}
+        elif not answer.comparable:
+            self.uncompared |= {row for row, count in zip((a, b), answer.textured, strict=True) if count < ENOUGH_TEXTURE}
+        elif verdict := thresholds.verdict(answer):
+            self.pairs.append(_copy_pair(a, b, answer, verdict))
+        elif configured.verdict(answer):
+            self.look_alikes += 1
+
+
 def _verify(
-    nominations: Nominations,
-    catalog: Catalog,
-    size: int,
-    config: Config,
-    engine: Engine,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[CopyPair], set[int]]:
-    """Verify the nominations in rounds; return the copies, and the rows that turned out not to be comparable."""
+    nominations: Nominations, verifier: _Verifier, thresholds: Thresholds, config: Config, size: int, progress: Progress | None
+) -> _Verified:
+    """Verify the nominations in rounds."""
     a, b, distance, orientations = _by_pair(nominations)
-    component = np.arange(size, dtype=np.int64)
-    found: list[CopyPair] = []
-    uncompared: set[int] = set()
+    configured = Thresholds.of(config)
+    verified = _Verified()
     waiting = np.arange(len(a))
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
-        questions = [
-            Question(
-                catalog.root / catalog.paths[a[pair]],
-                catalog.root / catalog.paths[b[pair]],
-                orientations[pair],
-                config.max_pixels,
-            )
-            for pair in chosen
-        ]
-        for pair, answer in zip(chosen, _answers(engine, questions), strict=True):
-            row_a, row_b = int(a[pair]), int(b[pair])
-            if answer is None or answer.failure:
-                uncompared |= {row_a, row_b}
-            elif not answer.comparable:
-                uncompared |= {row for row, count in zip((row_a, row_b), answer.textured, strict=True) if count < ENOUGH_TEXTURE}
-            elif verdict := _verdict(answer, config):
-                found.append(_copy_pair(row_a, row_b, answer, verdict))
-        component = _components(size, found)
+        rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
+        answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen])
+        for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
+            verified.settle(row_a, row_b, answer, thresholds, configured)
+        component = _components(size, verified.pairs)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         waiting = waiting[component[a[waiting]] != component[b[waiting]]]
         if progress:
             progress(len(a) - len(waiting), len(a))
-    return found, uncompared
+    return verified
 
 
 def _by_pair(
@@ -161,19 +199,6 @@ def _nearest(a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.fl
     chosen = np.zeros(len(a), bool)
     chosen[pair[order[rank < _NEIGHBOURS]]] = True
     return chosen
-
-
-def _answers(engine: Engine, questions: list[Question]) -> Iterator[Answer | None]:
-    for _, answers in engine.map_batches(answer_all, questions, batch_size=_BATCH):
-        yield from (None,) if isinstance(answers, Lost) else answers
-
-
-def _verdict(answer: Answer, config: Config) -> Verdict | None:
-    if answer.median >= config.proved_median and answer.quartile >= config.proved_quartile:
-        return "proved"
-    if answer.median >= config.probable_median and answer.quartile >= config.probable_quartile:
-        return "probable"
-    return None
 
 
 def _copy_pair(a: int, b: int, answer: Answer, verdict: Verdict) -> CopyPair:

@@ -51,7 +51,7 @@ def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Confi
         turned, still, _ = pairs_within(features.phash64[rows, orientation] & _DC64, upright, config.hamming64)
         different = turned != still
         turned, still = rows[turned[different]], rows[still[different]]
-        distance = _distance256(features, turned, orientation, still)
+        distance = distance256(features, turned, orientation, still)
         keep = distance <= config.hamming256
         turned, still, distance = turned[keep], still[keep], distance[keep]
         forward = turned < still
@@ -94,9 +94,10 @@ def inverse(orientation: int) -> int:
     return orientation if orientation >= DIHEDRAL // 2 else -orientation % (DIHEDRAL // 2)
 
 
-def _distance256(
+def distance256(
     features: FeatureTable, turned: NDArray[np.int64], orientation: int, still: NDArray[np.int64]
 ) -> NDArray[np.int64]:
+    """Return the bits of 255 in which ``turned``, in an orientation, differs from ``still``; (pairs,)."""
     difference = features.phash256[turned, orientation] ^ features.phash256[still, 0]
     difference[:, 0] &= _DC64
     distance: NDArray[np.int64] = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)

@@ -106,9 +106,9 @@ def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
 
 
 def _pixel_digest(picture: Picture) -> int:
-    """Return 64 bits of SHA-256 over the stored size and mode, the measured size and the measured pixels."""
+    """Return 64 bits of SHA-256 over the stored size, the measured size and the measured pixels."""
     image = picture.image
-    head = f"{picture.width} {picture.height} {picture.mode} {image.width} {image.height} ".encode()
+    head = f"{picture.width} {picture.height} {image.width} {image.height} ".encode()
     digest = hashlib.sha256(head)
     digest.update(image.tobytes())
     return int.from_bytes(digest.digest()[:8], "big")
