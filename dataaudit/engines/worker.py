@@ -1,0 +1,198 @@
+"""One worker process: what they say to each other, the parent's hold on it, and what runs in it.
+
+- A worker is a fresh interpreter (``python -c``), never a fork: it inherits no thread, lock or open file, does not
+  import the caller's ``__main__`` (a script needs no ``if __name__ == "__main__"``), and its BLAS has one thread.
+- Tasks go in by its standard input and answers come out by its standard output, length-prefixed pickles.
+- *Marks*, the index of the item it has begun and when, lie in a page shared through an anonymous temporary file:
+  they cost no message, survive SIGKILL, and vanish with the two processes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    import queue
+
+__all__ = ["Worker", "serve"]
+
+START_SECONDS: Final = 60.0
+"""Seconds a worker may take from receiving a batch to beginning its first item: imports on a busy machine."""
+_MARK_BYTES: Final = 24
+_INDEX, _TIME, _ALIVE = range(3)  # three doubles: item begun, when (monotonic clock), whether the worker came up
+
+
+def _send(stream: IO[bytes], payload: bytes) -> None:
+    stream.write(len(payload).to_bytes(8, "little"))
+    stream.write(payload)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> bytes | None:
+    """Read one payload; None where the stream ends, be it in the middle of one."""
+    prefix = stream.read(8)
+    if len(prefix) < 8:  # noqa: PLR2004 - the length of the prefix
+        return None
+    size = int.from_bytes(prefix, "little")
+    payload = stream.read(size)
+    return payload if len(payload) == size else None
+
+
+# ------------------------------------------------------------------------------- in the parent process
+
+
+class Worker:
+    """A worker process as the parent sees it: a pipe in, a thread that reads the pipe out, the marks."""
+
+    def __init__(self, inbox: queue.SimpleQueue[tuple[Worker, bytes | None]], item_timeout: float, item_memory: int) -> None:
+        """Start the process; its answers, and None at its end, are put into ``inbox``."""
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; from dataaudit.engines.worker import serve; "
+            f"serve({item_timeout!r}, {item_memory!r})"
+        )
+        environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with tempfile.TemporaryFile() as page:
+            page.truncate(_MARK_BYTES)
+            self._mark = memoryview(mmap.mmap(page.fileno(), _MARK_BYTES)).cast("d")
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own code
+                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=page, env=environment
+            )
+        self._tasks, self._answers = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+        self._item_timeout = item_timeout
+        self._given = 0.0
+        self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True)
+        self._reader.start()
+
+    def _read(self, inbox: queue.SimpleQueue[tuple[Worker, bytes | None]]) -> None:
+        payload: bytes | None = b""
+        while payload is not None:
+            payload = _receive(self._answers)
+            inbox.put((self, payload))
+
+    def give(self, payload: bytes) -> None:
+        """Send a task; a worker that has died meanwhile is found out by its reader."""
+        self._mark[_INDEX], self._mark[_TIME] = -1.0, 0.0
+        self._given = time.monotonic()
+        with suppress(OSError):
+            _send(self._tasks, payload)
+
+    @property
+    def came_up(self) -> bool:
+        """Whether the process ever began to serve."""
+        return bool(self._mark[_ALIVE])
+
+    @property
+    def item(self) -> int:
+        """Index, within its batch, of the item it has begun last; the first before that."""
+        return max(int(self._mark[_INDEX]), 0)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the item it has begun (or, before the first, the batch) has taken too long."""
+        begun = self._mark[_TIME]
+        limit = begun + self._item_timeout if begun else self._given + max(START_SECONDS, self._item_timeout)
+        return time.monotonic() > limit
+
+    def cause(self) -> str:
+        """Say in words how the process ended."""
+        code = self._process.returncode
+        if code >= 0:
+            return f"ended with exit code {code}"
+        with suppress(ValueError):
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"was killed by signal {-code}"
+
+    def dismiss(self) -> None:
+        """Ask an idle worker to end: its standard input closes."""
+        with suppress(OSError):
+            self._tasks.close()
+
+    def kill(self) -> None:
+        """End the process at once (one that has ended keeps its exit code) and release what it held."""
+        if self._reader.is_alive():
+            self._process.kill()
+        self.reap()
+
+    def reap(self) -> None:
+        """Wait for the end of the process, by force after five seconds, and release its pipes and its thread."""
+        self.dismiss()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        self._answers.close()
+
+
+# ------------------------------------------------------------------------------- in the worker process
+
+
+def serve(item_timeout: float, item_memory: int) -> None:
+    """Answer tasks until the standard input closes: ``done`` and the result, ``memory``, or ``error`` and the exception."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    mark = memoryview(mmap.mmap(2, _MARK_BYTES)).cast("d")
+    silence = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):  # decoders written in C talk; they must not talk into the pipes or the terminal
+        os.dup2(silence, descriptor)
+    mark[_ALIVE] = 1.0
+    alarm = getattr(signal, "setitimer", None)
+
+    def begin(index: int) -> None:
+        if alarm is not None:  # should the parent die first, no hanging worker is left behind
+            alarm(signal.ITIMER_REAL, 2 * item_timeout + START_SECONDS)
+        mark[_INDEX], mark[_TIME] = float(index), time.monotonic()
+
+    limited = False
+    while (task := _receive(tasks)) is not None:
+        try:
+            function, items = pickle.loads(task)  # noqa: S301 - written by our own parent
+            if not limited:  # after the import of the function's module, whose size is not the item's fault
+                _limit_memory(item_memory)
+                limited = True
+            payload = pickle.dumps(("done", function(items, begin)))
+        except MemoryError:
+            payload = pickle.dumps(("memory", None))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+            payload = _pickled_error(error)
+        if alarm is not None:
+            alarm(signal.ITIMER_REAL, 0)
+        try:
+            _send(answers, payload)
+        except OSError:  # the parent has gone
+            os._exit(1)
+
+
+def _pickled_error(error: Exception) -> bytes:
+    note = "".join(["in a worker process:\n", *traceback.format_exception(error)])
+    error.add_note(note)
+    with suppress(Exception):  # exceptions may refuse either way
+        payload = pickle.dumps(("error", error))
+        pickle.loads(payload)  # noqa: S301 - written one line above
+        return payload
+    return pickle.dumps(("error", RuntimeError(note)))
+
+
+def _limit_memory(mebibytes: int) -> None:
+    try:
+        import resource  # noqa: PLC0415 - Unix only
+
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - pathlib costs the worker's start
+            held = int(statm.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = held + mebibytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
