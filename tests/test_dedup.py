@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import photo, save
 from PIL import Image, ImageEnhance, ImageFilter
+from scipy.stats import norm
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
+from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import dihedral_hash, inverse
 from dataaudit.dedup.components import components
 from dataaudit.dedup.hamming import BITS, pairs_within, plan_bands
-from dataaudit.dedup.verify import SIDE, compare, turned
+from dataaudit.dedup.verify import SIDE, Answer, compare, turned
 from dataaudit.domain import DIHEDRAL
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
@@ -237,3 +239,61 @@ def test_a_thumbnail_of_a_tiny_picture_is_found(tmp_path):
     catalog, _, graph = measured(tmp_path)
     groups = [{catalog.paths[row] for row in group} for group in graph.groups()]
     assert groups == [{"a/04.png", "b/large.png"}, {"a/05.png", "b/mirror.jpg"}]
+
+
+def template(seed: int) -> Image.Image:
+    """A product on a printed template: what all have in common is much stronger than what sets them apart."""
+    common = np.asarray(photo(1000, (160, 120)), np.float64)
+    own = np.asarray(photo(seed, (160, 120)), np.float64) - 128
+    return Image.fromarray(np.clip(common + 0.12 * own, 0, 255).astype(np.uint8))
+
+
+class TestCalibration:
+    def test_photographs_leave_the_thresholds_where_they_are(self, related):
+        _, _, graph = related
+        assert graph.calibration is not None
+        assert not graph.calibration.raised
+        assert abs(graph.calibration.correlation) < 0.2
+        assert graph.calibration.look_alikes == 0
+
+    def test_pictures_that_share_a_template_are_no_copies_of_one_another(self, tmp_path):
+        for seed in range(50):
+            save(template(seed), tmp_path / f"a/{seed:02}.png")
+        save(template(7), tmp_path / "b/same-pixels.bmp")
+        catalog, _, graph = measured(tmp_path)
+        assert graph.calibration is not None
+        assert graph.calibration.raised
+        assert graph.calibration.look_alikes > 0
+        assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/07.png", "b/same-pixels.bmp"]]
+
+    def test_thresholds_are_those_that_less_than_one_unlike_pair_is_expected_to_reach(self):
+        rng = np.random.default_rng(0)
+        z = rng.normal(0.7, 0.3, 400)
+        answers = [Answer(0, float(np.tanh(value)), float(np.tanh(value - 0.2)), (99, 99)) for value in z]
+        thresholds, calibration = calibrate(answers, 1000, Config())
+        expected = z.mean() + norm.isf(2 / (1000 * 999 * 8)) * z.std(ddof=1)
+        assert np.arctanh(thresholds.probable[0]) == pytest.approx(expected, rel=1e-6)
+        assert thresholds.proved[0] > thresholds.probable[0]
+        assert calibration.raised
+        assert calibration.correlation == pytest.approx(np.tanh(z.mean()), abs=1e-3)
+
+    def test_too_few_comparisons_say_nothing(self):
+        thresholds, calibration = calibrate([Answer(0, 0.99, 0.99, (99, 99))] * 10 + [None], 1000, Config())
+        assert (calibration.pairs, calibration.raised) == (0, False)
+        assert thresholds == Thresholds.of(Config())
+
+    def test_the_sample_does_not_depend_on_names(self, related, tmp_path):
+        catalog, features, _ = related
+        for row, path in enumerate(catalog.paths):
+            place = tmp_path / f"{'train' if row % 2 else 'val'}/b/{len(catalog) - row:03}{path[-4:]}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes((catalog.root / path).read_bytes())
+        _, renamed, graph = measured(tmp_path)
+        assert graph.calibration == related[2].calibration
+
+        def digests(table):
+            rows = np.flatnonzero(table.readable)
+            pairs = zip(*unlike_pairs(table, rows, Config()), strict=True)
+            return {frozenset((table.hex_digest(a), table.hex_digest(b))) for a, b in pairs}
+
+        assert digests(features) == digests(renamed)

@@ -1,0 +1,116 @@
+"""How alike are pictures of this dataset that are *not* copies? The thresholds of the verdict follow from it.
+
+Photographs that are no copies correlate about 0 ± .05; solar cells, boards or scans share a template and correlate much
+more. A sample of pairs that the perceptual hashes hold apart is compared; a copy is *probable* from the correlation that
+less than one of all the pairs searched is expected to reach, and *proved* from two standard deviations more. Correlations
+are made normal by Fisher's z (``artanh r``; Fisher, "On the probable error of a coefficient of correlation", Metron 1921).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atanh, tanh
+from statistics import NormalDist, fmean, stdev
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.dedup.candidates import distance256
+from dataaudit.domain import DIHEDRAL, Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.dedup.verify import Answer
+    from dataaudit.domain import FeatureTable, Verdict
+
+_ROWS: Final = 48
+_PAIRS: Final = 400
+_FEWEST: Final = 30  # pairs below which nothing is said of their distribution
+_SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells of two makes) is heavier than a normal one
+_HIGHEST: Final = 0.9999  # a correlation of 1 has no z
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Correlations (median, lower quartile) from which a pair is proved, or probable."""
+
+    proved: tuple[float, float]
+    probable: tuple[float, float]
+
+    @staticmethod
+    def of(config: Config) -> Thresholds:
+        """Return the configured thresholds."""
+        return Thresholds((config.proved_median, config.proved_quartile), (config.probable_median, config.probable_quartile))
+
+    def raised(self, proved: tuple[float, float], probable: tuple[float, float]) -> Thresholds:
+        """Return thresholds that are at least the ones given."""
+        return Thresholds(_larger(self.proved, proved), _larger(self.probable, probable))
+
+    def verdict(self, answer: Answer) -> Verdict | None:
+        """Return the verdict on a pair; None if it is neither proved nor probable."""
+        if answer.median >= self.proved[0] and answer.quartile >= self.proved[1]:
+            return "proved"
+        if answer.median >= self.probable[0] and answer.quartile >= self.probable[1]:
+            return "probable"
+        return None
+
+
+def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> tuple[list[int], list[int]]:
+    """Return up to ``_PAIRS`` pairs of ``rows`` whose hashes differ too much for a copy in the same orientation.
+
+    Rows are taken in the order of their content digests: the same pictures, whatever their names.
+    """
+    sample = rows[np.lexsort(features.sha256[rows].T[::-1])][:_ROWS]
+    first, second = np.triu_indices(len(sample), 1)
+    a, b = np.minimum(sample[first], sample[second]), np.maximum(sample[first], sample[second])
+    unlike = np.flatnonzero(distance256(features, a, 0, b) > config.hamming256)
+    if len(unlike) < _FEWEST and len(sample) == _ROWS:  # of so many pictures nearly all alike, most are no copies
+        unlike = np.arange(len(a))
+    chosen = unlike[np.linspace(0, len(unlike) - 1, min(len(unlike), _PAIRS)).astype(np.int64)]
+    return a[chosen].tolist(), b[chosen].tolist()
+
+
+def calibrate(answers: Sequence[Answer | None], searched: int, config: Config) -> tuple[Thresholds, Calibration]:
+    """Set the thresholds from comparisons of pairs that are no copies.
+
+    Args:
+        answers: of the pairs of :func:`unlike_pairs`.
+        searched: pictures that are searched, each against each, in eight orientations.
+        config: the thresholds that are never gone below.
+
+    Returns:
+        The thresholds, and what was measured; with fewer than ``_FEWEST`` answers, those of ``config``.
+    """
+    compared = [answer for answer in answers if answer is not None and answer.comparable]
+    if len(compared) < _FEWEST:
+        thresholds = Thresholds.of(config)
+        return thresholds, Calibration(0, 0.0, False, *thresholds.proved)  # noqa: FBT003 - raised: no
+    pairs = searched * (searched - 1) / 2 * DIHEDRAL
+    deviations = NormalDist().inv_cdf(1.0 - 1.0 / pairs)
+    median, quartile = (_moments([getattr(answer, name) for answer in compared]) for name in ("median", "quartile"))
+    probable, proved = (
+        (tanh(median[0] + reach * median[1]), tanh(quartile[0] + reach * quartile[1]))
+        for reach in (deviations, deviations + _SURE)
+    )
+    thresholds = Thresholds.of(config).raised(proved, probable)
+    return thresholds, Calibration(
+        pairs=len(compared),
+        correlation=round(tanh(median[0]), 4),
+        raised=thresholds != Thresholds.of(config),
+        proved_median=round(thresholds.proved[0], 4),
+        proved_quartile=round(thresholds.proved[1], 4),
+    )
+
+
+def _larger(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    return max(a[0], b[0]), max(a[1], b[1])
+
+
+def _moments(correlations: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation of Fisher's z."""
+    z = [atanh(min(max(value, -_HIGHEST), _HIGHEST)) for value in correlations]
+    return fmean(z), stdev(z)
