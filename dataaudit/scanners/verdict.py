@@ -42,9 +42,10 @@ def summarise(measurements: Measurements, findings: Sequence[Finding], config: C
     level = _level(catalog, findings, known)
     scored = _scored(known, findings)
     if scored is None:
-        return Summary(level, _unsplit(measurements, findings, level), known, tuple(_unsplit_notes(config)))
+        notes = (*_unsplit_notes(config), *_search_notes(measurements.copies))
+        return Summary(level, _unsplit(measurements, findings, level), known, notes)
     sentence = _sentence(measurements, findings, level, known, scored)
-    return Summary(level, sentence, known, tuple(_notes(catalog, known, scored, config)))
+    return Summary(level, sentence, known, (*_notes(catalog, known, scored, config), *_search_notes(measurements.copies)))
 
 
 def leaked_rows(catalog: Catalog, copies: CopyGraph) -> NDArray[np.bool_]:
@@ -207,6 +208,19 @@ def _unsplit(measurements: Measurements, findings: Sequence[Finding], level: Lev
     if baseline:
         parts.append(_constant_answer(baseline))
     return f"NO VALIDATION SPLIT, DATA {_WORDS[level]}: {'; '.join(parts)}."
+
+
+def _search_notes(copies: CopyGraph) -> Iterator[str]:
+    """Say what the search for copies could not see, or had to be careful about."""
+    flat, calibration = int(copies.not_compared.sum()), copies.calibration
+    if flat:
+        yield f"{counted(flat, 'image')} could not be compared by content: only byte-identical copies of them are known."
+    if calibration is not None and calibration.raised:
+        yield (
+            f"The images of this dataset are alike by nature (two that are no copies correlate {calibration.correlation:.2f}, "
+            f"where photographs correlate 0), so a copy is proved only from a similarity of {calibration.proved_median:.4f} on; "
+            f"{counted(calibration.look_alikes, 'pair')} that would pass among photographs are not told as copies."
+        )
 
 
 def _unsplit_notes(config: Config) -> Iterator[str]:
