@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
-from measurements import make
+from measurements import components, make
 
 from dataaudit.domain import NONE, ROLES, Failure
 
@@ -57,13 +57,27 @@ class Dataset:
         for path, file in sorted(zip(paths, self.files, strict=True), key=lambda item: item[0]):
             if not file.broken and first.setdefault(file.content, path) != path:
                 pairs.append((first[file.content], path, "exact"))
-        for a, b, relation, verdict in self.links:
-            if a in first and b in first and a != b:
-                pairs.append((first[a], first[b], relation, verdict))
+        pairs += [
+            (first[a], first[b], relation, verdict) for a, b, relation, verdict in self.relations() if a in first and b in first
+        ]
         pairs = list({(min(pair[:2]), max(pair[:2])): pair for pair in reversed(pairs)}.values())
         digests = {path: digest(file.content) for path, file in zip(paths, self.files, strict=True)}
         failures = {path: Failure("unreadable", "no image") for path, file in zip(paths, self.files, strict=True) if file.broken}
         return make(rows, pairs, sha256=digests, failures=failures)
+
+    def relations(self) -> list[tuple[int, int, str, str]]:
+        """Return every related pair of contents: contents of equal pixels are related to the same others."""
+        top = max((content for link in self.links for content in link[:2]), default=0) + 1
+        same = components(top, [link[:2] for link in self.links if link[2] == "pixel"])
+        equal = [(a, b, "pixel", "proved") for a in range(top) for b in range(a + 1, top) if same[a] == same[b]]
+        others = [
+            (a, b, *link[2:])
+            for link in self.links
+            for a in np.flatnonzero(same == same[link[0]]).tolist()
+            for b in np.flatnonzero(same == same[link[1]]).tolist()
+            if link[2] != "pixel" and same[a] != same[b]
+        ]
+        return equal + others
 
     def after(self, plan: SplitPlan) -> Dataset:
         """Return the dataset that applying the plan makes."""

@@ -17,7 +17,9 @@ from dataaudit.domain import NONE, ROLES, Failure
 from dataaudit.errors import PlanError
 from dataaudit.fixers.split import make_split
 from dataaudit.fixers.stratify import differ
-from dataaudit.fixers.units import join, row_keys
+from dataaudit.fixers.units import join, once, row_keys, twins
+from dataaudit.scanners import judge
+from dataaudit.scanners.copy_groups import counted_once
 
 STRICT = Config(alpha=0.5, share_difference=0.02)
 """Shares that must agree closely, so that the tests restore them often."""
@@ -152,6 +154,33 @@ def test_units_are_the_components_a_slow_twin_finds(dataset):
         assert all(found[a] == found[b] for a, b in linked)
 
 
+@few
+@given(datasets())
+def test_the_plan_counts_what_the_next_scan_counts(dataset):
+    plan = plan_or_none(dataset, STRICT)
+    assume(plan is not None)
+    measured, made = dataset.measure(), dataset.after(plan).measure()
+    counted = once(measured, plan.split_codes, twins(measured), row_keys(measured.features, 0))
+    table, scanned = np.zeros((2, 3, len(plan.catalog.classes)), np.int64)
+    np.add.at(table, (plan.split_codes[counted], plan.catalog.label_codes[counted]), 1)
+    for row in np.flatnonzero(counted_once(made)):
+        sample = made.catalog[int(row)]
+        if sample.label is not None:
+            scanned[ROLES.index(sample.split), plan.catalog.classes.index(sample.label)] += 1
+    assert table.tolist() == scanned.tolist()
+
+
+@few
+@given(datasets(split=True))
+def test_what_the_plan_says_of_class_shares_is_what_the_next_scan_finds(dataset):
+    plan = plan_or_none(dataset, STRICT)
+    assume(plan is not None)
+    measured = dataset.after(plan).measure()
+    warned = {finding.evidence.splits[1] for finding in judge(measured, STRICT)[0] if finding.rule.code == "STR601"}
+    assert ("val" in warned) == any("shares of train and val still differ" in sentence for sentence in plan.impossible)
+    assert ("test" in warned) == any("class shares of test differ" in sentence for sentence in plan.impossible)
+
+
 # ----------------------------------------------------------------------------------------------- repair
 
 
@@ -211,6 +240,12 @@ def test_exact_copies_in_train_are_kept_once():
     assert (plan.split_codes[5:] == 1).all()
 
 
+def test_of_exact_copies_the_one_with_a_group_is_kept():
+    rows = [("train/a/0.jpg", "a", "train"), ("train/a/1.jpg", "a", "train", "g"), ("train/a/2.jpg", "a", "train", "g")]
+    plan = make_split(make([*rows, ("val/a/3.jpg", "a", "val")], [("train/a/0.jpg", "train/a/1.jpg", "exact")]), Config())
+    assert plan.reasons == ("exact copy of train/a/1.jpg, which is kept", "", "", "")
+
+
 def test_conflicting_labels_are_left_out_and_listed_but_test_is_frozen():
     rows = rows_of({"train": {"a": 9, "b": 9}, "val": {"a": 3, "b": 3}, "test": {"a": 3, "b": 3}})
     pairs = [("train/a/0000.jpg", "train/b/0000.jpg", "exact"), ("test/a/0000.jpg", "train/b/0001.jpg", "near")]
@@ -249,11 +284,12 @@ def test_skewed_val_is_restored_with_few_moves_and_its_size_kept():
     train, val, test = (np.bincount(plan.catalog.label_codes[plan.split_codes == code], minlength=2) for code in range(3))
     assert val.sum() == 100
     assert test.tolist() == [50, 50]
-    assert not differ(train, val, Config())
+    assert differ(np.stack([train, val, test]), Config()) == (False, False)
     moved = sum(map(bool, plan.reasons))
     assert moved == 2 * (80 - val[0])
     one_back = np.array([1, -1])
-    assert differ(train - one_back, val + one_back, Config()), "one exchange fewer would not have been enough"
+    fewer = differ(np.stack([train - one_back, val + one_back, test]), Config())
+    assert fewer == (True, False), "one exchange fewer would not have been enough"
     assert set(filter(None, plan.reasons)) == {"moved to bring val's class shares back to train's"}
 
 
@@ -267,7 +303,7 @@ def test_whole_groups_of_several_sizes_restore_the_shares():
                 ]
     plan = make_split(make(rows), Config())
     train, val = (np.bincount(plan.catalog.label_codes[plan.split_codes == code], minlength=2) for code in range(2))
-    assert not differ(train, val, Config())
+    assert differ(np.stack([train, val, np.zeros_like(val)]), Config()) == (False, False)
     assert plan.impossible == ()
 
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, fisher_exact
 
-from dataaudit.statistics.shares import compare_shares, total_variation
+from dataaudit.statistics.corrections import benjamini_hochberg
+from dataaudit.statistics.shares import compare_shares, differences, total_variation
 
 COUNTS = st.lists(st.integers(0, 400), min_size=2, max_size=8).filter(any)
 
@@ -37,6 +38,24 @@ def test_order_of_classes_and_splits_changes_no_effect(counts, random):
     assert forth.statistic == pytest.approx(back.statistic)
     assert 0 <= forth.total_variation <= 1
     assert 0 <= forth.cramers_v <= 1 + 1e-12
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=6), st.randoms())
+def test_a_simulated_p_does_not_know_the_order_of_the_classes(pairs, random):
+    shuffled = random.sample(pairs, len(pairs))
+    if all(any(column) for column in zip(*pairs, strict=True)):
+        assert compare_shares(*zip(*pairs, strict=True)) == compare_shares(*zip(*shuffled, strict=True))
+
+
+def test_differences_are_sure_and_large():
+    train, other, same, few = [100, 100], [80, 20], [52, 48], [5, 1]
+    found = differences(train, [other, same, few, [0, 0]], alpha=0.05, least=0.1)
+    assert [difference is not None for difference in found] == [True, False, False, False]
+    p = [compare_shares(train, counts).p_value for counts in (other, same, few)]
+    assert found[0].q_value == benjamini_hochberg(p)[0]
+    assert differences(train, [other], alpha=0.05, least=0.31) == (None,)
+    assert differences([0, 0], [other], alpha=0.05, least=0.1) == (None,)
 
 
 def test_total_variation_by_hand():

@@ -101,13 +101,18 @@ class Links:
         return f"joined through copies and groups to {self._catalog.paths[others[0]]}"
 
 
-def keep_once(rows: NDArray[np.int64], twin: NDArray[np.int64], keys: NDArray[np.uint64]) -> dict[int, int]:
-    """Return the rows that repeat another of ``rows`` exactly, each with the one that is kept (smallest key, then path)."""
+def keep_once(
+    rows: NDArray[np.int64], twin: NDArray[np.int64], keys: NDArray[np.uint64], groups: NDArray[np.int32]
+) -> dict[int, int]:
+    """Return the rows that repeat another of ``rows`` exactly, each with the one that is kept.
+
+    That is one with a declared group, which would be lost with it; then the one with the smallest key, then path.
+    """
     kept: dict[int, int] = {}
     repeated: dict[int, int] = {}
     twin_of, counts = np.unique(twin[rows], return_counts=True)
     several = rows[np.isin(twin[rows], twin_of[counts > 1])]
-    for row in several[np.lexsort((several, keys[several]))]:
+    for row in several[np.lexsort((several, keys[several], groups[several] == NONE))]:
         first = kept.setdefault(int(twin[row]), int(row))
         if first != row:
             repeated[int(row)] = first

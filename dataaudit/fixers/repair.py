@@ -14,8 +14,8 @@ import numpy as np
 from dataaudit.domain import NONE, ROLES
 from dataaudit.fixers.left_out import Links, conflicts, keep_once, unusable
 from dataaudit.fixers.remake import give_absent
-from dataaudit.fixers.stratify import differ, restore
-from dataaudit.fixers.units import Units
+from dataaudit.fixers.stratify import counts_with_test, differ, restore
+from dataaudit.fixers.units import Units, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def repair(
     links = Links(measurements)
     _clear_test_units(draft, unit_of_row, links)
     train = np.flatnonzero(draft.codes == TRAIN)
-    repeated = keep_once(train, twin, keys)
+    repeated = keep_once(train, twin, keys, catalog.group_codes)
     draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
     straddling = _Straddling(measurements, draft, unit_of_row, twin, keys)
     straddling.settle(links)
@@ -186,10 +186,13 @@ def _balance(
     if not (before == TRAIN).any() or not (before == VAL).any():
         return
     movable, parts = _without_twins(units, twin), before
+    counted, labels = once(measurements, draft.codes, twin, keys), measurements.catalog.label_codes
+    lean = Units.of(measurements.catalog, unit_of_row, keys, pool & counted)  # the same units in the same order, copies once
+    test = np.bincount(labels[counted & (draft.codes == TEST)], minlength=len(measurements.catalog.classes))
     while True:
         given = give_absent(units, parts, (TRAIN, VAL), movable)
         _explain_given(draft, units, parts, given, measurements)
-        restored = restore(units, given, movable, config)
+        restored = restore(lean, given, movable, test, config)
         for unit in np.flatnonzero(given != restored):
             _explain(draft, units, int(unit), "moved to bring val's class shares back to train's")
         if (restored == parts).all():
@@ -199,7 +202,9 @@ def _balance(
     draft.codes[units.rows] = moved[units.rows]
     for row in units.rows[draft.codes[units.rows] == measurements.catalog.split_codes[units.rows]]:
         draft.reasons.pop(int(row), None)
-    _tell(draft, units, parts, measurements, config)
+    _tell(draft, units, parts, measurements)
+    if differ(counts_with_test(lean, parts, test), config)[0]:
+        draft.impossible.append("The class shares of train and val still differ: no exchange of whole units brings them closer.")
 
 
 def _without_twins(units: Units, twin: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -227,8 +232,8 @@ def _explain(draft: Draft, units: Units, unit: int, reason: str) -> None:
         draft.reasons[int(row)] = reason
 
 
-def _tell(draft: Draft, units: Units, parts: NDArray[np.int8], measurements: Measurements, config: Config) -> None:
-    """Say which classes and shares could not be put right."""
+def _tell(draft: Draft, units: Units, parts: NDArray[np.int8], measurements: Measurements) -> None:
+    """Say which classes could not be put right."""
     present = units.presence(parts, 2)
     for split in (TRAIN, VAL):
         for rank in np.flatnonzero(present[split] == 0):
@@ -238,6 +243,3 @@ def _tell(draft: Draft, units: Units, parts: NDArray[np.int8], measurements: Mea
                 "it has a single unit" if count == 1 else "none of its units can move without tearing or emptying something else"
             )
             draft.impossible.append(f"{ROLES[split]} has no sample of class {name}: {why}.")
-    train, val = units.table(parts, 2)
-    if differ(train, val, config):
-        draft.impossible.append("The class shares of train and val still differ: no exchange of whole units brings them closer.")

@@ -12,7 +12,7 @@ from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unus
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, repair
 from dataaudit.fixers.stratify import differ
-from dataaudit.fixers.units import Units, join, row_keys, twins
+from dataaudit.fixers.units import Units, join, once, row_keys, twins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
         )
         raise PlanError(message)
     folds = _folds(measurements, config, draft, unit_of_row, keys)
-    _tell(draft, measurements, config, ratios)
+    _tell(draft, measurements, config, ratios, twin, keys)
     return SplitPlan(
         catalog=catalog,
         seed=config.seed,
@@ -102,9 +102,8 @@ def _remake(
         {int(row): f"{links.describe(int(row), members[int(unit_of_row[row])])}, unlabelled and in test" for row in bound}
     )
     free = labelled[draft.codes[labelled] != NONE]
-    draft.leave_out(
-        {row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in keep_once(free, twin, keys).items()}
-    )
+    repeated = keep_once(free, twin, keys, catalog.group_codes)
+    draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
     kept = (draft.codes != NONE) & (catalog.label_codes != NONE)
     units = Units.of(catalog, unit_of_row, keys, kept)
     parts = allocate(units, ratios)
@@ -162,20 +161,28 @@ def _folds(
     return codes
 
 
-def _tell(draft: Draft, measurements: Measurements, config: Config, ratios: tuple[float, float, float] | None) -> None:
+def _tell(
+    draft: Draft,
+    measurements: Measurements,
+    config: Config,
+    ratios: tuple[float, float, float] | None,
+    twin: NDArray[np.int64],
+    keys: NDArray[np.uint64],
+) -> None:
     """Say what the split as a whole could not be given."""
     catalog = measurements.catalog
+    counted = once(measurements, draft.codes, twin, keys)
     counts = np.zeros((len(ROLES), len(catalog.classes)), np.int64)
-    placed = (draft.codes != NONE) & (catalog.label_codes != NONE)
-    np.add.at(counts, (draft.codes[placed], catalog.label_codes[placed]), 1)
+    np.add.at(counts, (draft.codes[counted], catalog.label_codes[counted]), 1)
     if ratios is None and not counts[VAL].any():
         draft.impossible.append("There is no val split to repair: give --ratios TRAIN,VAL,TEST (or --remake) to make one.")
     if not counts[TRAIN].any():
         draft.impossible.append("Nothing is left in train: give --ratios TRAIN,VAL,TEST (or --remake) to make new splits.")
-    if differ(counts[TRAIN] + (counts[VAL] if ratios is None else 0), counts[TEST], config):
+    val_differs, test_differs = differ(counts, config)
+    if test_differs:
         why = "test is frozen" if ratios is None else "units are placed whole"
         draft.impossible.append(f"The class shares of test differ from train's: {why}.")
-    if ratios is not None and differ(counts[TRAIN], counts[VAL], config):
+    if ratios is not None and val_differs:
         draft.impossible.append("The class shares of val differ from train's: units are placed whole.")
     for code in np.flatnonzero(counts[TRAIN] == 0) if counts[TRAIN].any() else ():
         draft.impossible.append(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import ROLES
+from dataaudit.statistics.shares import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.fixers.units import Units
 
-__all__ = ["differ", "restore", "unit_kinds"]
+__all__ = ["counts_with_test", "differ", "restore", "unit_kinds"]
 
 TRAIN, VAL = ROLES.index("train"), ROLES.index("val")
 BINS: Final = 40
@@ -35,29 +36,38 @@ CANDIDATES: Final = 6
 """Kinds of unit looked at on each side of an exchange."""
 
 
-def differ(a: NDArray[np.int64], b: NDArray[np.int64], config: Config) -> bool:
-    """Return whether STR601 would warn of these class counts: sure (p < alpha) and worth it (total variation)."""
-    from dataaudit.statistics.shares import compare_shares, total_variation  # noqa: PLC0415 - it imports SciPy
-
-    if len(a) < 2 or not a.any() or not b.any() or total_variation(a, b) <= config.share_difference:  # noqa: PLR2004 - one class cannot differ
-        return False
-    return compare_shares(a, b, config.seed).p_value < config.alpha
-
-
-def restore(units: Units, parts: NDArray[np.int8], movable: NDArray[np.bool_], config: Config) -> NDArray[np.int8]:
-    """Exchange the fewest units between train (0) and val (1) after which their class shares no longer differ.
+def differ(counts: NDArray[np.int64], config: Config) -> tuple[bool, bool]:
+    """Return whether STR601 would warn of val's class shares, and of test's.
 
     Args:
-        units: the units of train and val.
+        counts: (3, classes) samples of train, val and test per class, copies counted once.
+        config: for ``alpha``, ``share_difference`` and ``seed``.
+    """
+    train, *others = counts
+    val, test = differences(train, others, alpha=config.alpha, least=config.share_difference, seed=config.seed)
+    return val is not None, test is not None
+
+
+def restore(
+    units: Units, parts: NDArray[np.int8], movable: NDArray[np.bool_], test: NDArray[np.int64], config: Config
+) -> NDArray[np.int8]:
+    """Exchange the fewest units between train (0) and val (1) after which val's class shares no longer differ from train's.
+
+    Args:
+        units: the units of train and val, copies counted once.
         parts: (u,) 0 or 1 each.
         movable: (u,) units that may move.
+        test: (classes,) samples of test per class, copies counted once: STR601 compares it in the same breath.
         config: for ``alpha``, ``share_difference`` and ``seed``.
 
     Returns:
         (u,) the new parts; as near as units allow where the shares still differ.
     """
-    train, val = units.table(parts, 2)
-    if not differ(train, val, config):
+
+    def val_differs(parts: NDArray[np.int8]) -> bool:
+        return differ(counts_with_test(units, parts, test), config)[0]
+
+    if not val_differs(parts):
         return parts
     climb = _Climb(units, parts, movable)
     while climb.total_variation() > config.share_difference and climb.step():
@@ -66,12 +76,18 @@ def restore(units: Units, parts: NDArray[np.int8], movable: NDArray[np.bool_], c
     few, many = 0, len(climb.path)
     while few < many:
         middle = (few + many) // 2
-        train, val = units.table(_walked(parts, climb.path[:middle]), 2)
-        if differ(train, val, config):
+        if val_differs(_walked(parts, climb.path[:middle])):
             few = middle + 1
         else:
             many = middle
     return _walked(parts, climb.path[:few])
+
+
+def counts_with_test(units: Units, parts: NDArray[np.int8], test: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return samples of train, val and test per label code, shape (3, classes), as :func:`differ` takes them."""
+    counts = np.stack([np.zeros_like(test), np.zeros_like(test), test])
+    counts[:2, units.classes] = units.table(parts, 2)
+    return counts
 
 
 def _walked(parts: NDArray[np.int8], path: Iterable[tuple[int, ...]]) -> NDArray[np.int8]:

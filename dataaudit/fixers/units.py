@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataaudit.domain import NONE
+from dataaudit.statistics.copies import one_of_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.domain import Catalog, FeatureTable, Measurements
 
-__all__ = ["Units", "join", "row_keys", "twins"]
+__all__ = ["Units", "join", "once", "row_keys", "twins"]
 
 
 def row_keys(features: FeatureTable, seed: int) -> NDArray[np.uint64]:
@@ -44,6 +45,33 @@ def twins(measurements: Measurements) -> NDArray[np.int64]:
     """Return, for each row, the smallest row that shows exactly the same picture (same bytes or same pixels), shape (n,)."""
     edges = [(pair.a, pair.b) for pair in measurements.copies.pairs if pair.relation in {"exact", "pixel"}]
     return _components(len(measurements.catalog), [_edges(edges), _same_bytes(measurements.features)])
+
+
+def once(
+    measurements: Measurements, codes: NDArray[np.int8], twin: NDArray[np.int64], keys: NDArray[np.uint64]
+) -> NDArray[np.bool_]:
+    """Return which labelled rows of a planned split are counted by STR601, which counts copies once, shape (n,).
+
+    Copy groups are joined anew, by the proved pairs of pictures that some split keeps: a scan of the result will do so.
+
+    Args:
+        measurements: the dataset.
+        codes: (n,) planned split codes; -1 is left out.
+        twin: (n,) as :func:`twins` gives it.
+        keys: (n,) as :func:`row_keys` gives them; of the rows of a copy group the one with the smallest key is counted.
+    """
+    labels = measurements.catalog.label_codes
+    alive = np.isin(twin, twin[codes != NONE])
+    proved = [
+        (twin[pair.a], twin[pair.b])
+        for pair in measurements.copies.pairs
+        if pair.verdict == "proved" and alive[pair.a] and alive[pair.b]
+    ]
+    group = _components(len(twin), [_edges(proved), np.stack([np.arange(len(twin)), twin])])
+    rows = np.flatnonzero((codes != NONE) & (labels != NONE))
+    mask = np.zeros(len(twin), bool)
+    mask[one_of_each(rows[np.argsort(keys[rows], kind="stable")], group, codes, labels)] = True
+    return mask
 
 
 def join(measurements: Measurements) -> NDArray[np.int64]:

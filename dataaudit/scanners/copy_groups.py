@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dataaudit.domain import RELATIONS, CopyPair, Transform
+from dataaudit.statistics.copies import one_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -146,8 +147,6 @@ def counted_once(measurements: Measurements) -> NDArray[np.bool_]:
     Statistics are made on these rows, so that copies do not pass for evidence.
     """
     catalog = measurements.catalog
-    keys = np.stack((measurements.copies.component, catalog.split_codes, catalog.label_codes), axis=1)
     mask = np.zeros(len(catalog), bool)
-    if len(catalog):
-        mask[np.unique(keys, axis=0, return_index=True)[1]] = True
+    mask[one_of_each(np.arange(len(catalog)), measurements.copies.component, catalog.split_codes, catalog.label_codes)] = True
     return mask

@@ -9,8 +9,7 @@ import numpy as np
 from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import counted_once
 from dataaudit.scanners.wording import percent, surely
-from dataaudit.statistics.corrections import benjamini_hochberg
-from dataaudit.statistics.shares import compare_shares
+from dataaudit.statistics.shares import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,18 +74,18 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
     if not train.any() or not counts or len(catalog.classes) < 2:  # noqa: PLR2004 - shares need two classes
         yield NotRun(SHARES, f"not-applicable: {len(catalog.classes)} class(es), labels in train and another split are needed")
         return
-    tests = {role: compare_shares(train, found, config.seed) for role, found in counts.items()}
-    q_values = benjamini_hochberg([test.p_value for test in tests.values()])
-    for (role, test), q in zip(tests.items(), q_values.tolist(), strict=True):
-        if not (q < config.alpha and test.total_variation > config.share_difference):
+    compared = differences(train, list(counts.values()), alpha=config.alpha, least=config.share_difference, seed=config.seed)
+    for role, difference in zip(counts, compared, strict=True):
+        if difference is None:
             continue
+        test = difference.test
         shares = (train / train.sum(), counts[role] / counts[role].sum())
         widest = int(np.argmax(np.abs(shares[1] - shares[0])))
         of_role, of_train = percent(shares[1][widest]), percent(shares[0][widest])
         message = (
             f"{percent(test.total_variation)} of {role} would have to change class to match the class shares of train; "
             f"furthest apart is {catalog.classes[widest]!r}: {of_role} of {role}, {of_train} of train "
-            f"({surely(q)}, copies counted once)"
+            f"({surely(difference.q_value)}, copies counted once)"
         )
         n = (int(train.sum()), int(counts[role].sum()))
         yield Finding(
@@ -100,7 +99,7 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
                 n,
                 test.statistic,
                 test.p_value,
-                q,
+                difference.q_value,
                 test.total_variation,
                 "total variation",
             ),

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from dataaudit.statistics.corrections import benjamini_hochberg
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ShareTest", "compare_shares", "total_variation"]
+__all__ = ["Difference", "ShareTest", "compare_shares", "differences", "total_variation"]
 
 SMALLEST_EXPECTED: Final = 5.0
 """Expected count under which the chi-square distribution is not trusted (Cochran 1954) and the test is simulated."""
@@ -34,6 +38,42 @@ class ShareTest:
     """How p was found; ``trivial``: a single class, nothing to differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A split whose class shares differ from train's, surely and by enough to matter."""
+
+    test: ShareTest
+    q_value: float
+    """After Benjamini–Hochberg over the splits that were compared."""
+
+
+def differences(
+    train: ArrayLike, others: Sequence[ArrayLike], *, alpha: float, least: float, seed: int = 0
+) -> tuple[Difference | None, ...]:
+    """Return where class shares differ from train's: STR601 warns of these, and the fixers mend them.
+
+    A split differs where q < ``alpha`` (sure) and the total variation exceeds ``least`` (worth a person's time).
+
+    Args:
+        train: (classes,) samples per class of train, copies counted once.
+        others: (classes,) of each other split, likewise; a split without samples differs from nothing.
+        alpha: of q.
+        least: total variation, 0 to 1.
+        seed: of the Monte-Carlo draws.
+
+    Returns:
+        One entry a split of ``others``; None where it does not differ.
+    """
+    present = [index for index, other in enumerate(others) if np.any(other)] if np.any(train) else []
+    found: list[Difference | None] = [None] * len(others)
+    if any(total_variation(train, others[index]) > least for index in present):  # else no p is needed
+        tests = [compare_shares(train, others[index], seed) for index in present]
+        for index, test, q in zip(present, tests, benjamini_hochberg([test.p_value for test in tests]).tolist(), strict=True):
+            if q < alpha and test.total_variation > least:
+                found[index] = Difference(test, q)
+    return tuple(found)
+
+
 def total_variation(counts_a: ArrayLike, counts_b: ArrayLike) -> float:
     """Return half the summed absolute difference of the class shares, 0 (equal) to 1 (no class in common).
 
@@ -42,7 +82,7 @@ def total_variation(counts_a: ArrayLike, counts_b: ArrayLike) -> float:
         counts_b: (classes,) of the other, likewise.
     """
     a, b = _counts(counts_a, counts_b)
-    return float(np.abs(a / a.sum() - b / b.sum()).sum() / 2)
+    return float(np.abs(a * b.sum() - b * a.sum()).sum() / (2 * a.sum() * b.sum()))
 
 
 def compare_shares(counts_a: ArrayLike, counts_b: ArrayLike, seed: int = 0) -> ShareTest:
@@ -61,8 +101,9 @@ def compare_shares(counts_a: ArrayLike, counts_b: ArrayLike, seed: int = 0) -> S
     """
     a, b = _counts(counts_a, counts_b)
     distance = total_variation(a, b)
-    used = a + b > 0
-    a, b = a[used], b[used]
+    order = np.lexsort((a, a + b))  # neither sums nor draws may depend on the order of the classes, and so on their names
+    order = order[(a + b)[order] > 0]
+    a, b = a[order], b[order]
     if a.size < 2:  # noqa: PLR2004 - two classes are the least that can differ
         return ShareTest(0.0, 1.0, distance, 0.0, "trivial")
     statistic = float(_chi_square(a[None, :], a + b)[0])

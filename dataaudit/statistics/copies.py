@@ -1,0 +1,27 @@
+"""Copies are no evidence: of every picture, one row a split and label counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["one_of_each"]
+
+
+def one_of_each(rows: ArrayLike, group: ArrayLike, split: ArrayLike, label: ArrayLike) -> NDArray[np.int64]:
+    """Return the first of ``rows`` of every copy group within a split and label, ascending.
+
+    Args:
+        rows: (m,) rows to choose from, the preferred ones first.
+        group: (n,) number of each row's copy group; a row without copies is a group of its own.
+        split: (n,) split codes.
+        label: (n,) label codes.
+    """
+    chosen = np.asarray(rows, np.int64)
+    keys = np.stack([np.asarray(column, np.int64)[chosen] for column in (group, split, label)], axis=1)
+    first: NDArray[np.int64] = np.unique(keys, axis=0, return_index=True)[1] if len(chosen) else chosen
+    return np.sort(chosen[first])
