@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
-from measurements import components, make
 
 from dataaudit.domain import NONE, ROLES, Failure
+from measurements import components, make
 
 if TYPE_CHECKING:
     from dataaudit.domain import Measurements, SplitPlan

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from measurements import make
-from pictures import photo, save
 from PIL import Image, ImageOps
 
 from dataaudit.domain import (
@@ -31,6 +29,8 @@ from dataaudit.domain import (
     TableEvidence,
     Transform,
 )
+from measurements import make
+from pictures import photo, save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from pictures import photo, save
 
 PROJECT = Path(__file__).parents[1]

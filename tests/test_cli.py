@@ -10,11 +10,11 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from pictures import photo, save
 
 from dataaudit import __version__
 from dataaudit.cli import main
 from dataaudit.scanners import RULES
+from pictures import photo, save
 
 
 def run(*arguments: object, cwd=None):

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import photo
 from PIL import Image, ImageFile
 
 from dataaudit.features.decode import FORMATS, SHORT_SIDE, DecodeError, decode, load
+from pictures import photo
 
 LIMIT = 10_000_000
 PHOTO = photo(1)

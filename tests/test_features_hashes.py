@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import photo
 from PIL import Image
 
 from dataaudit.domain import DIHEDRAL
 from dataaudit.features.hashes import TIE, dct_block, hash_bits, pack_bits, phashes, square_lumas
+from pictures import photo
 
 
 def turned(luma, orientation):

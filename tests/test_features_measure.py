@@ -8,13 +8,13 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from pictures import photo, save
 
 from dataaudit.config import Config
 from dataaudit.domain import Catalog, Failure, FeatureTable
 from dataaudit.engines import Lost
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import BATCH, measure
+from pictures import photo, save
 
 CONFIG = Config(max_pixels=1_000_000)
 

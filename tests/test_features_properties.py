@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import photo
 from PIL import Image, ImageFilter
 
 from dataaudit.domain import PROPERTY_NAMES
 from dataaudit.features.decode import decode
 from dataaudit.features.properties import COLOUR_SIDE, colour_statistics, luma_statistics, properties, sharpness
+from pictures import photo
 
 
 def measured(picture, name="PNG"):

@@ -9,14 +9,14 @@ import sys
 
 import numpy as np
 import pytest
-from measurements import make
-from pictures import photo, save
 
 from dataaudit.config import Config
 from dataaudit.domain import AugmentationLayer, AugmentationPlan
 from dataaudit.fixers import make_plan
 from dataaudit.fixers.keras_pipeline import render
 from dataaudit.fixers.plan_folder import write
+from measurements import make
+from pictures import photo, save
 
 CHECKS = """
 import csv, json, pathlib, sys

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measurements import make
-from pictures import photo, save
 
 from dataaudit.config import Config
 from dataaudit.domain import NONE, ROLES
@@ -21,6 +19,8 @@ from dataaudit.errors import PlanError
 from dataaudit.fixers import make_plan
 from dataaudit.fixers.apply import apply
 from dataaudit.fixers.plan_folder import COLUMNS, FILES, read, write
+from measurements import make
+from pictures import photo, save
 
 NAME = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
     lambda name: name not in {".", ".."}

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from measurements import make, rows_of
-from plans import Dataset, File, datasets
 
 from dataaudit.config import Config
 from dataaudit.domain import NONE, ROLES, Failure
@@ -20,6 +18,8 @@ from dataaudit.fixers.stratify import differ
 from dataaudit.fixers.units import join, once, row_keys, twins
 from dataaudit.scanners import judge
 from dataaudit.scanners.copy_groups import counted_once
+from measurements import make, rows_of
+from plans import Dataset, File, datasets
 
 STRICT = Config(alpha=0.5, share_difference=0.02)
 """Shares that must agree closely, so that the tests restore them often."""

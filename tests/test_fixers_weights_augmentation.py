@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measurements import make, rows_of
 from sklearn.utils.class_weight import compute_class_weight
 
 from dataaudit.config import Config
@@ -14,6 +13,7 @@ from dataaudit.domain import Transform
 from dataaudit.fixers import make_plan
 from dataaudit.fixers.augmentation import mirror_sensitive
 from dataaudit.fixers.class_weights import balanced, effective_number
+from measurements import make, rows_of
 
 COUNTS = st.lists(st.integers(1, 500), min_size=1, max_size=8)
 

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
-from reports_fixture import clean, crowded, hostile, unsplit
 
 import dataaudit
 from dataaudit.reports import FORMATS
+from reports_fixture import clean, crowded, hostile, unsplit
 
 GOLDEN = Path(__file__).parent / "golden"
 ENDINGS = {"text": "txt", "json": "json", "html": "html", "markdown": "md"}

@@ -4,14 +4,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from measurements import make
-from reports_fixture import HOSTILE, RULES, clean, crowded, hostile, report, unsplit
 
 from dataaudit.domain import CopyEvidence, Finding, Leak, Summary
 from dataaudit.reports import exhibits, html
 from dataaudit.reports.names import shown
 from dataaudit.reports.outline import blocks
 from dataaudit.reports.pictures import Album
+from measurements import make
+from reports_fixture import HOSTILE, RULES, clean, crowded, hostile, report, unsplit
 
 VOID = {"meta", "img", "br", "wbr"}
 

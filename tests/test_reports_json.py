@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
-from reports_fixture import HOSTILE, clean, crowded, hostile, unsplit
 
 from dataaudit.reports import json as json_report
+from reports_fixture import HOSTILE, clean, crowded, hostile, unsplit
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from reports_fixture import HOSTILE, clean, crowded, hostile
 
 from dataaudit.reports.markdown import WORD_JOINER, authored, code, escaped, render
 from dataaudit.reports.names import prose, shown
+from reports_fixture import HOSTILE, clean, crowded, hostile
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 MARKS = st.text(st.sampled_from(list("\\`*_[]<>|~#$&@:/.w ab1!()-+=\n\udcff")), min_size=1)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measurements import make, rows_of
-from reports_fixture import RULES, clean, crowded, hostile, report, unsplit
 
 from dataaudit.config import Config
 from dataaudit.domain import ROLES, FileEvidence, Finding, NotRun, Skipped, Summary
 from dataaudit.reports import outline
 from dataaudit.scanners import verdict
+from measurements import make, rows_of
+from reports_fixture import RULES, clean, crowded, hostile, report, unsplit
 
 ROW = st.tuples(
     st.sampled_from(["cat", "dog", "owl", None]), st.sampled_from([*ROLES, None]), st.sampled_from(["g1", "g2", None])

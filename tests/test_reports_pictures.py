@@ -5,14 +5,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from measurements import make
-from pictures import photo, save
 from PIL import Image, ImageOps
 
 from dataaudit import pipeline
 from dataaudit.config import Config
 from dataaudit.domain import DIHEDRAL, Failure, Transform
 from dataaudit.reports.pictures import SIDE, Album, aligned, aligns
+from measurements import make
+from pictures import photo, save
 
 PATHS = ("big.jpg", "bad.jpg", "gone.jpg", "tiny.png", "turned.jpg")
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from reports_fixture import RULES
-
 from dataaudit.domain import Rule
 from dataaudit.reports.rules import FAMILIES, explain, markdown_table, text_table
 from dataaudit.scanners import RULES as ALL_RULES
+from reports_fixture import RULES
 
 
 def test_explain_tells_all_of_it():

@@ -3,10 +3,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from reports_fixture import RULES, clean, crowded, hostile, unsplit
 from rich.cells import cell_len
 
 from dataaudit.reports import text
+from reports_fixture import RULES, clean, crowded, hostile, unsplit
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

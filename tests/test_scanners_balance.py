@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from measurements import folders_of, make, rows_of
 
 from dataaudit.config import Config
 from dataaudit.domain import ClassFolder
 from dataaudit.scanners import judge
 from dataaudit.scanners.class_balance import keras_indices
+from measurements import folders_of, make, rows_of
 
 EVEN = {"train": {"cat": 60, "dog": 60}, "val": {"cat": 20, "dog": 20}}
 

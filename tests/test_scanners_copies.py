@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measurements import components, make, rows_of
 
 from dataaudit.config import Config
 from dataaudit.domain import CopyPair, Transform
 from dataaudit.scanners import judge
 from dataaudit.scanners.copy_groups import _inverse, sentence
 from dataaudit.scanners.leakage import expected_random_leak
+from measurements import components, make, rows_of
 
 ROWS = [
     ("test/cat/a.jpg", "cat", "test"),

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from measurements import make, rows_of
 
 from dataaudit.config import Config
 from dataaudit.domain import PROPERTY_NAMES, Failure
 from dataaudit.scanners import judge
+from measurements import make, rows_of
 
 COUNTS = {
     "train": {"cat": 40, "cow": 40, "dog": 40},

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measurements import make, rows_of
 from PIL import Image, ImageOps
 
 from dataaudit.config import Config
 from dataaudit.domain import Failure, Skipped
 from dataaudit.scanners import integrity, judge
+from measurements import make, rows_of
 
 ROWS = rows_of({"train": {"cat": 2, "dog": 2}})
 PATH = "train/cat/0000.jpg"

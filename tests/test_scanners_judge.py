@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from measurements import make, rows_of
 
 from dataaudit import scanners
 from dataaudit.config import Config
 from dataaudit.domain import SEVERITIES, FileEvidence, Finding, NotRun
 from dataaudit.errors import UsageError
 from dataaudit.scanners import RULES, SCANNERS, Scanner, judge
+from measurements import make, rows_of
 
 MEASUREMENTS = make(
     rows_of({"train": {"cat": 60, "dog": 10}, "val": {"cat": 20, "dog": 20}}),

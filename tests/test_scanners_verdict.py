@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measurements import make, rows_of
 
 from dataaudit.config import Config
 from dataaudit.domain import ROLES, Baseline, Failure
 from dataaudit.scanners import judge
 from dataaudit.scanners.verdict import leaked_rows, majority_baseline, summarise
 from dataaudit.statistics.proportions import wilson
+from measurements import make, rows_of
 
 ROW = st.tuples(
     st.sampled_from(["cat", "dog", "owl", None]), st.sampled_from([*ROLES, None]), st.sampled_from(["g1", "g2", None])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dataaudit.domain import RELATIONS, CopyPair, Transform
+from dataaudit.scanners.wording import percent
 from dataaudit.statistics.copies import one_of_each
 
 if TYPE_CHECKING:
@@ -123,11 +124,13 @@ def how_alike(pair: CopyPair, transform: Transform | None, other: str) -> str:
     if pair.relation == "pixel":
         return f"has the same pixels as {other}, in another file"
     verb = "is" if pair.verdict == "proved" else "may be"
-    if transform is None or transform == Transform():
+    if transform is None or pair.relation == "near":
         return f"{verb} {other}, {_LOOSE[pair.relation]}, {similarity}"
-    return f"{verb} {other}, {transform.describe()}, {similarity}"
+    overlap = f"overlap {percent(pair.overlap, 0)}, " if pair.overlap < _WHOLE else ""
+    return f"{verb} {other}, {transform.describe()}, {overlap}{similarity}"
 
 
+_WHOLE = 0.99
 _LOOSE: dict[Relation, str] = {"near": "re-encoded, resized or retouched", "transformed": "in another view"}
 
 

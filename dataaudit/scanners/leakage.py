@@ -190,16 +190,17 @@ def _random_split(measurements: Measurements, config: Config) -> Iterator[Findin
     if in_all <= config.random_split_leak:
         return
     groups = measurements.copies.groups()
-    copied = sum(map(len, groups))
     held = round(VALIDATION_SHARE * len(catalog))
-    copy_groups_found = counted(len(groups), "copy group")
-    message = f"a random 80/20 split would leak {percent(in_all)} of its {counted(held, 'validation image')}, on average: " + (
-        f"{copied} of the {len(catalog)} images are in {copy_groups_found} (they alone leak {percent(by_copies)})"
-        if groups
-        else "no copies were found"
-    )
+    causes = []
+    if groups:
+        alone = f" (they alone leak {percent(by_copies)})" if catalog.groups else ""
+        causes.append(f"{sum(map(len, groups))} are in {counted(len(groups), 'copy group')}{alone}")
     if catalog.groups:
-        message += f", {int((catalog.group_codes != NONE).sum())} images are in {counted(len(catalog.groups), 'declared group')}"
+        causes.append(f"{int((catalog.group_codes != NONE).sum())} are in {counted(len(catalog.groups), 'declared group')}")
+    message = (
+        f"a random 80/20 split would leak {percent(in_all)} of its {counted(held, 'validation image')}, on average: "
+        f"of the {len(catalog)} images {' and '.join(causes)}"
+    )
     rows = (("copies", (by_copies,)), ("copies and declared groups", (in_all,)))
     evidence = TableEvidence(("expected share of validation leaked",), rows if catalog.groups else rows[:1])
     yield Finding(RANDOM, message, tuple(row for row in sorted(row for group in groups for row in group)), evidence)
