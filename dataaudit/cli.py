@@ -107,8 +107,12 @@ def audit(dataset: Path, form: str, reports: tuple[str, ...], output: Path, requ
     tell(report, form, targets)
     if form == "text":
         click.echo(f"\n{render(plan)}\nWritten to {output}: report.html, report.json, and the plan. Next:")
-        click.echo(f"  dataaudit apply {output} --to NEW_DIR      # the corrected dataset, as a new tree")
-        click.echo(f"  python {output / 'pipeline.py'} --epochs 1  # trains on the corrected split")
+        commands = (f"dataaudit apply {output} --to NEW_DIR", f"python {output / 'pipeline.py'} --epochs 1")
+        longest = max(map(len, commands))
+        for command, effect in zip(
+            commands, ("the corrected dataset, as a new tree", "train on the corrected split"), strict=True
+        ):
+            click.echo(f"  {command:<{longest}}  # {effect}")
     sys.exit(exit_code(report, "never", require))
 
 

@@ -254,20 +254,52 @@ class Transform:
     shift: tuple[float, float] = (0.0, 0.0)
     """Fractions of b's width and height."""
 
+    def matrix(self, a: tuple[int, int], b: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the map as (2, 3), pixel centres of a (mirrored already, if it is mirrored) to pixel centres of b.
+
+        Everything is about the centre: the nearest quarter turn, the plain resize onto b's frame, then what is left of the
+        rotation, scale, shear and shift.
+
+        Args:
+            a: width and height of a.
+            b: width and height of b.
+        """
+        turns = round(self.rotation / 90.0) % 4
+        turned = a[::-1] if turns % 2 else a
+        shear = np.array([[1.0, np.tan(np.radians(self.shear))], [0.0, 1.0]])
+        frame = np.diag([b[0] / turned[0], b[1] / turned[1]])
+        linear = shear @ np.diag(self.scale) @ _rotation(self.rotation - 90.0 * turns) @ frame @ _rotation(90.0 * turns)
+        centre = (np.array(b) - 1.0) / 2.0 + np.array(self.shift) * b
+        return np.column_stack([linear, centre - linear @ ((np.array(a) - 1.0) / 2.0)])
+
+    def is_slight(self) -> bool:
+        """Whether it shows the same view: upright, within 1° and 2 %."""
+        near_one = all(abs(factor - 1.0) <= 0.02 for factor in self.scale)  # noqa: PLR2004 - as the docstring says
+        near_zero = all(abs(fraction) <= 0.02 for fraction in self.shift)  # noqa: PLR2004
+        return not self.mirrored and abs(self.rotation) <= 1.0 and abs(self.shear) <= 1.0 and near_one and near_zero
+
     def describe(self) -> str:
-        """Return the transform in words: ``mirrored, rotated 90°``; ``upright`` for the identity."""
+        """Return what of it is worth telling, in words: ``mirrored, rotated 12°, zoomed 1.1``; ``upright`` if nothing is."""
         if self.mirrored and self.rotation == 180:  # noqa: PLR2004 - degrees
             words = ["flipped upside down"]
         else:
-            words = ["mirrored"] * self.mirrored + [f"rotated {self.rotation:g}°"] * (self.rotation != 0)
-        if self.scale != (1.0, 1.0):
-            x, y = self.scale
-            words.append(f"zoomed {x:.3g}" if x == y else f"zoomed {x:.3g} × {y:.3g}")
-        if self.shear:
-            words.append(f"sheared {self.shear:g}°")
-        if self.shift != (0.0, 0.0):
+            words = ["mirrored"] * self.mirrored
+            words += [f"rotated {self.rotation:.0f}°"] * (abs(self.rotation) >= 0.5)  # noqa: PLR2004 - it would read 0°
+        x, y = self.scale
+        if abs(x / y - 1.0) > 0.03:  # noqa: PLR2004 - else one number says it
+            words.append(f"zoomed {round(x, 2):g} × {round(y, 2):g}")
+        elif abs(x + y - 2.0) > 0.04:  # noqa: PLR2004 - 2 %
+            words.append(f"zoomed {round((x + y) / 2, 2):g}")
+        words += [f"sheared {self.shear:.0f}°"] * (abs(self.shear) >= 1.0)
+        if max(map(abs, self.shift)) >= 0.02:  # noqa: PLR2004 - 2 %
             words.append(f"shifted {self.shift[0]:+.0%}, {self.shift[1]:+.0%}")
         return ", ".join(words) or "upright"
+
+
+def _rotation(degrees: float) -> NDArray[np.float64]:
+    """Counter-clockwise, of coordinates whose y points down."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[cos, sin], [-sin, cos]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +324,7 @@ class Calibration:
     pairs: int
     """Pairs compared; 0 where nothing was nominated, or too few pictures were there to say."""
     correlation: float
-    """The typical (Fisher mean) local correlation of two pictures that are no copies."""
+    """The median local correlation of two pictures that are no copies."""
     raised: bool
     """Whether the thresholds had to be raised above those of the configuration."""
     proved_median: float

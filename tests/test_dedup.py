@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import photo, save
 from PIL import Image, ImageEnhance, ImageFilter
 from scipy.stats import norm
 
@@ -23,6 +22,7 @@ from dataaudit.dedup.verify import SIDE, Answer, compare, turned
 from dataaudit.domain import DIHEDRAL
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
+from pictures import photo, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -269,16 +269,23 @@ class TestCalibration:
     def test_thresholds_are_those_that_less_than_one_unlike_pair_is_expected_to_reach(self):
         rng = np.random.default_rng(0)
         z = rng.normal(0.7, 0.3, 400)
-        answers = [Answer(0, float(np.tanh(value)), float(np.tanh(value - 0.2)), (99, 99)) for value in z]
+        answers = [Answer(float(np.tanh(value)), float(np.tanh(value - 0.2)), (99, 99)) for value in z]
         thresholds, calibration = calibrate(answers, 1000, Config())
-        expected = z.mean() + norm.isf(2 / (1000 * 999 * 8)) * z.std(ddof=1)
+        expected = np.median(z) + norm.isf(2 / (1000 * 999 * 8)) * (np.quantile(z, 0.9) - np.median(z)) / norm.isf(0.1)
+        assert expected == pytest.approx(0.7 + norm.isf(2 / (1000 * 999 * 8)) * 0.3, rel=0.1)
         assert np.arctanh(thresholds.probable[0]) == pytest.approx(expected, rel=1e-6)
         assert thresholds.proved[0] > thresholds.probable[0]
         assert calibration.raised
-        assert calibration.correlation == pytest.approx(np.tanh(z.mean()), abs=1e-3)
+        assert calibration.correlation == pytest.approx(np.tanh(np.median(z)), abs=1e-3)
+
+    def test_a_tenth_of_copies_among_the_sample_does_no_harm(self):
+        z = np.random.default_rng(0).normal(0.0, 0.05, 400)
+        z[::12] = 4.0
+        answers = [Answer(float(np.tanh(value)), float(np.tanh(value - 0.1)), (99, 99)) for value in z]
+        assert calibrate(answers, 10_000, Config())[0] == Thresholds.of(Config())
 
     def test_too_few_comparisons_say_nothing(self):
-        thresholds, calibration = calibrate([Answer(0, 0.99, 0.99, (99, 99))] * 10 + [None], 1000, Config())
+        thresholds, calibration = calibrate([Answer(0.99, 0.99, (99, 99))] * 10 + [None], 1000, Config())
         assert (calibration.pairs, calibration.raised) == (0, False)
         assert thresholds == Thresholds.of(Config())
 

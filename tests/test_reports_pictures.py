@@ -74,15 +74,24 @@ def test_aligned_is_mirror_then_turn(orientation):
     rotation = 90.0 * quarters if quarters <= 2 else -90.0
     transform = Transform(mirrored=orientation >= 4, rotation=rotation)
     expected = (ImageOps.mirror(picture) if orientation >= 4 else picture).rotate(90 * quarters, expand=True)
-    assert np.array_equal(aligned(np.asarray(picture), transform), np.asarray(expected))
+    assert np.array_equal(aligned(np.asarray(picture), transform, expected.size), np.asarray(expected))
     assert aligns(transform) == (orientation > 0)
 
 
-def test_only_turns_and_mirrorings_are_shown_aligned():
+def test_slight_transforms_are_not_shown_aligned():
     assert not aligns(None)
-    for other in (Transform(rotation=15.0), Transform(mirrored=True, scale=(1.1, 1.1)), Transform(mirrored=True, shear=3.0)):
-        assert not aligns(other)
-    assert not aligns(Transform(mirrored=True, shift=(0.1, 0.0)))
+    assert not aligns(Transform(rotation=0.4, shift=(0.01, 0.0)))
+    for other in (Transform(rotation=15.0), Transform(scale=(1.1, 1.1)), Transform(shear=3.0), Transform(shift=(0.1, 0.0))):
+        assert aligns(other)
+
+
+def test_a_zoomed_and_shifted_picture_is_brought_onto_its_copy():
+    picture = np.asarray(photo(5, (300, 200)))
+    zoomed = aligned(picture, Transform(scale=(1.5, 1.5), shift=(0.1, 0.0)), (150, 100))
+    window = np.asarray(photo(5, (300, 200)).crop((30, 33, 230, 167)).resize((150, 100)), float)
+    assert np.abs(zoomed[10:90, 20:140].astype(float) - window[10:90, 20:140]).mean() < 12
+    away = aligned(picture, Transform(shift=(0.5, 0.0)), (300, 200))
+    assert (away[:, :149] == 255).all()
 
 
 def test_aligned_agrees_with_the_transforms_that_are_found(tmp_path):
@@ -96,5 +105,5 @@ def test_aligned_agrees_with_the_transforms_that_are_found(tmp_path):
     pairs = [pair for pair in measurements.copies.pairs if measurements.catalog.paths[pair.a].startswith("train")]
     assert len({pair.transform for pair in pairs}) == DIHEDRAL - 1
     for pair in pairs:
-        first, second = (np.asarray(opened(album.thumbnail(*which)), float) for which in ((pair.a, pair.transform), (pair.b,)))
+        first, second = (np.asarray(opened(shown), float) for shown in (album.aligned(pair), album.thumbnail(pair.b)))
         assert np.abs(first - second).mean() < 8

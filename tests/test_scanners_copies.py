@@ -123,7 +123,7 @@ def test_unreadable_files_are_no_copies_of_each_other():
         (
             CopyPair(0, 1, "transformed", "proved", 0.97, 0.8, Transform(scale=(1.1, 1.1))),
             0,
-            f"{A} is test/cat/a.jpg, zoomed 1.1, similarity 0.97",
+            f"{A} is test/cat/a.jpg, zoomed 1.1, overlap 80 %, similarity 0.97",
         ),
         (
             CopyPair(1, 4, "near", "probable", 0.9, 1, Transform()),

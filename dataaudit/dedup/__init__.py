@@ -16,7 +16,7 @@ from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import nominate
 from dataaudit.dedup.components import components
 from dataaudit.dedup.verify import ENOUGH_TEXTURE, Question, answer_all
-from dataaudit.domain import DIHEDRAL, CopyGraph, CopyPair, Transform
+from dataaudit.domain import CopyGraph, CopyPair, Transform
 from dataaudit.engines import Lost
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _NEIGHBOURS: Final = 8
 """Nominations of a picture that are verified in the first round, the closest first. A later round asks only about
 pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
 _BATCH: Final = 64
+_SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
 
@@ -88,7 +89,7 @@ def _calibrated(
     if not len(nominations):
         return Thresholds.of(config), None
     a, b = unlike_pairs(features, leaders, config)
-    return calibrate(list(verifier.ask(a, b, [(0,)] * len(a))), len(leaders), config)
+    return calibrate(list(verifier.ask(a, b, [(0,)] * len(a), align=True)), len(leaders), config)
 
 
 def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -117,12 +118,15 @@ class _Verifier:
     def __init__(self, catalog: Catalog, config: Config, engine: Engine) -> None:
         self._paths = [catalog.root / path for path in catalog.paths]
         self._max_pixels = config.max_pixels
+        self._enough = Thresholds.of(config).proved
         self._engine = engine
 
-    def ask(self, a: Sequence[int], b: Sequence[int], orientations: Sequence[tuple[int, ...]]) -> Iterator[Answer | None]:
+    def ask(
+        self, a: Sequence[int], b: Sequence[int], orientations: Sequence[tuple[int, ...]], *, align: bool
+    ) -> Iterator[Answer | None]:
         """Yield an answer a pair, in order; None where the pair took its worker down."""
         questions = [
-            Question(self._paths[row_a], self._paths[row_b], turns, self._max_pixels)
+            Question(self._paths[row_a], self._paths[row_b], turns, align, self._enough, self._max_pixels)
             for row_a, row_b, turns in zip(a, b, orientations, strict=True)
         ]
         for _, answers in self._engine.map_batches(answer_all, questions, batch_size=_BATCH):
@@ -161,7 +165,7 @@ def _verify(
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
-        answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen])
+        answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen], align=thresholds == configured)
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
             verified.settle(row_a, row_b, answer, thresholds, configured)
         component = _components(size, verified.pairs)
@@ -202,7 +206,6 @@ def _nearest(a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.fl
 
 
 def _copy_pair(a: int, b: int, answer: Answer, verdict: Verdict) -> CopyPair:
-    rotation = 90.0 * (answer.orientation % 4)
-    transform = Transform(answer.orientation >= DIHEDRAL // 2, rotation if rotation <= 180 else rotation - 360)  # noqa: PLR2004 - degrees
-    relation: Relation = "transformed" if answer.orientation else "near"
-    return CopyPair(a, b, relation, verdict, round(min(max(answer.median, 0.0), 1.0), 4), 1.0, transform)
+    near = answer.overlap >= _SAME_VIEW and answer.transform.is_slight()
+    similarity = round(min(max(answer.median, 0.0), 1.0), 4)
+    return CopyPair(a, b, "near" if near else "transformed", verdict, similarity, answer.overlap, answer.transform)

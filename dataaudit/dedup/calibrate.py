@@ -9,8 +9,8 @@ are made normal by Fisher's z (``artanh r``; Fisher, "On the probable error of a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atanh, tanh
-from statistics import NormalDist, fmean, stdev
+from math import tanh
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -52,11 +52,9 @@ class Thresholds:
 
     def verdict(self, answer: Answer) -> Verdict | None:
         """Return the verdict on a pair; None if it is neither proved nor probable."""
-        if answer.median >= self.proved[0] and answer.quartile >= self.proved[1]:
+        if answer.reaches(self.proved):
             return "proved"
-        if answer.median >= self.probable[0] and answer.quartile >= self.probable[1]:
-            return "probable"
-        return None
+        return "probable" if answer.reaches(self.probable) else None
 
 
 def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> tuple[list[int], list[int]]:
@@ -91,15 +89,15 @@ def calibrate(answers: Sequence[Answer | None], searched: int, config: Config) -
         return thresholds, Calibration(0, 0.0, False, *thresholds.proved)  # noqa: FBT003 - raised: no
     pairs = searched * (searched - 1) / 2 * DIHEDRAL
     deviations = NormalDist().inv_cdf(1.0 - 1.0 / pairs)
-    median, quartile = (_moments([getattr(answer, name) for answer in compared]) for name in ("median", "quartile"))
+    medians, quartiles = (_centre_and_spread([getattr(answer, name) for answer in compared]) for name in ("median", "quartile"))
     probable, proved = (
-        (tanh(median[0] + reach * median[1]), tanh(quartile[0] + reach * quartile[1]))
+        (tanh(medians[0] + reach * medians[1]), tanh(quartiles[0] + reach * quartiles[1]))
         for reach in (deviations, deviations + _SURE)
     )
     thresholds = Thresholds.of(config).raised(proved, probable)
     return thresholds, Calibration(
         pairs=len(compared),
-        correlation=round(tanh(median[0]), 4),
+        correlation=round(tanh(medians[0]), 4),
         raised=thresholds != Thresholds.of(config),
         proved_median=round(thresholds.proved[0], 4),
         proved_quartile=round(thresholds.proved[1], 4),
@@ -110,7 +108,11 @@ def _larger(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, floa
     return max(a[0], b[0]), max(a[1], b[1])
 
 
-def _moments(correlations: Sequence[float]) -> tuple[float, float]:
-    """Return mean and standard deviation of Fisher's z."""
-    z = [atanh(min(max(value, -_HIGHEST), _HIGHEST)) for value in correlations]
-    return fmean(z), stdev(z)
+def _centre_and_spread(correlations: Sequence[float]) -> tuple[float, float]:
+    """Return median and upper spread of Fisher's z: the normal deviation that the 90 % point is away.
+
+    Up to a tenth of the pairs may be copies after all (augmented ones, which the hashes cannot hold apart).
+    """
+    z = np.arctanh(np.clip(correlations, -_HIGHEST, _HIGHEST))
+    median, high = np.quantile(z, [0.5, 0.9])
+    return float(median), float((high - median) / NormalDist().inv_cdf(0.9))

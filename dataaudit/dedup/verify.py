@@ -1,10 +1,12 @@
 """The one verifier: do two nominated pictures show the same picture?
 
-Both are brought to the same square of luma, one in the nominated orientation, band-passed by a difference of
-Gaussians, and compared by normalised cross-correlation in windows. Band and windows take brightness, contrast, colour,
-vignettes, re-encoding and mild blur out of the comparison; what remains is whether the *details* stand in the
-same places. ``lm`` is the energy-weighted median over the textured windows, ``lq`` their lower quartile: a copy is
-alike nearly everywhere, a look-alike only here and there.
+Both are brought to the same square of luma, band-passed by a difference of Gaussians, and compared by normalised
+cross-correlation in windows. Band and windows take brightness, contrast, colour, vignettes, re-encoding and mild blur out of
+the comparison; what remains is whether the *details* stand in the same places. ``median`` is the energy-weighted median
+over the textured windows, ``quartile`` their lower quartile: a copy is alike nearly everywhere, a look-alike here and there.
+
+First the orientations that the hashes named are tried as they are; where that does not do, a is registered onto b
+(``align``), and only the part of b that a shows is compared: fill, letterbox and what a crop cut off do not count.
 
 Blur and window means are products with fixed matrices, ``G X Gᵀ``, exact at the borders (reflected).
 """
@@ -12,13 +14,13 @@ Blur and window means are products with fixed matrices, ``G X Gᵀ``, exact at t
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.domain import DIHEDRAL
+from dataaudit.domain import DIHEDRAL, Transform
 from dataaudit.features.decode import DecodeError, load
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from dataaudit.dedup.align import View
 
 SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
@@ -36,30 +40,39 @@ _FINE, _COARSE = 1.2, 4.0  # standard deviations of the band, pixels
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
 ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
-_REMEMBERED: Final = 256  # decoded squares a worker keeps: 16 MiB
+_SHOWN: Final = 0.6  # share of a window
+_LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
+_REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Is picture ``a``, in one of ``orientations``, picture ``b``?"""
+    """Is picture ``a`` picture ``b``?"""
 
     a: Path
     b: Path
     orientations: tuple[int, ...]
+    """Tried as they are, in order; may be empty."""
+    align: bool
+    """Whether to register a onto b where no orientation is as alike as ``enough``."""
+    enough: tuple[float, float]
+    """Median and quartile that need no registration."""
     max_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How alike two pictures are in the best of the orientations asked for."""
+    """How alike two pictures are in the best way they were brought together."""
 
-    orientation: int
     median: float
-    """``lm``, -1 to 1."""
+    """-1 to 1."""
     quartile: float
-    """``lq``, -1 to 1."""
+    """-1 to 1."""
     textured: tuple[int, int]
-    """Textured windows of a and of b."""
+    """Textured windows of a and of b, both whole."""
+    transform: Transform = field(default_factory=Transform)
+    overlap: float = 1.0
+    """The share of b that a shows."""
     failure: str = ""
     """Why the pictures could not be compared; empty where they were."""
 
@@ -67,6 +80,10 @@ class Answer:
     def comparable(self) -> bool:
         """Whether the numbers mean anything: both pictures were read, and have enough texture."""
         return not self.failure and min(self.textured) >= ENOUGH_TEXTURE
+
+    def reaches(self, thresholds: tuple[float, float]) -> bool:
+        """Whether median and quartile are at least the given ones."""
+        return self.median >= thresholds[0] and self.quartile >= thresholds[1]
 
 
 def answer_all(questions: Sequence[Question], begin: Callable[[int], None]) -> tuple[Answer, ...]:
@@ -81,41 +98,87 @@ def answer_all(questions: Sequence[Question], begin: Callable[[int], None]) -> t
 def answer(question: Question) -> Answer:
     """Compare one pair. Of orientations that are equally good (a symmetric picture) the first is taken."""
     try:
-        a, b = square(question.a, question.max_pixels), square(question.b, question.max_pixels)
+        a, b = _seen(question.a, question.max_pixels), _seen(question.b, question.max_pixels)
     except DecodeError as error:
-        return Answer(0, 0.0, 0.0, (0, 0), failure=str(error))
-    side = min(len(a), len(b))
-    a, b = (_halved(picture) if len(picture) > side else picture for picture in (a, b))
-    best: Answer | None = None
-    for orientation in question.orientations:
-        tried = compare(turned(a, orientation), b, orientation)
-        if best is None or tried.median > best.median + 0.01:
-            best = tried
-    assert best is not None, "a question names at least one orientation"  # noqa: S101 - an invariant of ours
+        return Answer(0.0, 0.0, (0, 0), failure=str(error))
+    best = _as_it_is(a, b, question.orientations)
+    if question.align and best.comparable and not best.reaches(question.enough):
+        registered = _registered(a, b, best.textured)
+        if registered is not None and registered.median > best.median:
+            return registered
     return best
 
 
-def compare(a: NDArray[np.float32], b: NDArray[np.float32], orientation: int = 0) -> Answer:
+def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
+    side = min(len(a.square), len(b.square))
+    square_a, square_b = (_halved(seen.square) if len(seen.square) > side else seen.square for seen in (a, b))
+    best = Answer(0.0, 0.0, (_texture(square_a), _texture(square_b)))
+    for orientation in orientations:
+        tried = compare(turned(square_a, orientation), square_b)
+        if tried.median > best.median + 0.01:
+            rotation = 90.0 * (orientation % 4)
+            transform = Transform(orientation >= DIHEDRAL // 2, rotation if rotation <= 180 else rotation - 360)  # noqa: PLR2004
+            best = replace(tried, transform=transform)
+    return best
+
+
+def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
+    """Register a onto b and compare where they overlap; None where they cannot be registered."""
+    from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
+
+    view_a, view_b = a.view(), b.view()
+    found = align.register(view_a, view_b)
+    if found is None:
+        return None
+    (width_a, height_a), (width_b, height_b) = view_a.size, view_b.size
+    square_a, square_b = a.square[:, ::-1] if found.mirrored else a.square, b.square
+    scales = (len(square_a) / width_a, len(square_a) / height_a), (len(square_b) / width_b, len(square_b) / height_b)
+    matrix = align.refine(np.ascontiguousarray(square_a), square_b, align.resized(found.matrix, *scales))
+    warped, shown = align.warp(np.ascontiguousarray(square_a), matrix, len(square_b))
+    if shown.mean() < _LEAST_OVERLAP:
+        return None
+    back = align.resized(matrix, *((1 / x, 1 / y) for x, y in scales))
+    transform = align.decompose(back, view_a.size, view_b.size, mirrored=found.mirrored)
+    compared = compare(warped, square_b, shown)
+    if min(compared.textured) < ENOUGH_TEXTURE:
+        return None
+    return replace(compared, textured=textured, transform=transform, overlap=round(float(shown.mean()), 4))
+
+
+def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None = None) -> Answer:
     """Correlate two aligned squares of luma (side × side, float32, 0 to 255) window by window.
 
     A window counts if it is textured in *either* picture: where one of them is covered or missing, it must tell.
+
+    Args:
+        a: one picture.
+        b: the other.
+        shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere. Windows
+            that are shown by less than ``_SHOWN`` do not count.
     """
-    side = len(a)
-    band_a, band_b = _band(a), _band(b)
-    windows = _window_means(side)
-    mean_a, mean_b = windows @ band_a @ windows.T, windows @ band_b @ windows.T
-    variance_a = np.maximum(windows @ (band_a * band_a) @ windows.T - mean_a**2, 0.0)
-    variance_b = np.maximum(windows @ (band_b * band_b) @ windows.T - mean_b**2, 0.0)
-    covariance = windows @ (band_a * band_b) @ windows.T - mean_a * mean_b
-    deviation_a, deviation_b = np.sqrt(variance_a), np.sqrt(variance_b)
-    correlation = covariance / np.maximum(deviation_a * deviation_b, 1e-3)
+    windows = _window_means(len(a))
+    weight: NDArray[np.float32] | None = (
+        None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
+    )
+    band_a, band_b = _band(a, shown), _band(b, shown)
+
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        means = windows @ values @ windows.T
+        return (means if weight is None else means / weight).astype(np.float32, copy=False)
+
+    mean_a, mean_b = mean(band_a), mean(band_b)
+    deviation_a = np.sqrt(np.maximum(mean(band_a * band_a) - mean_a**2, 0.0))
+    deviation_b = np.sqrt(np.maximum(mean(band_b * band_b) - mean_b**2, 0.0))
+    correlation = (mean(band_a * band_b) - mean_a * mean_b) / np.maximum(deviation_a * deviation_b, 1e-3)
     textured_a, textured_b = deviation_a > _TEXTURE, deviation_b > _TEXTURE
+    if weight is not None:
+        textured_a, textured_b = textured_a & (weight > _SHOWN), textured_b & (weight > _SHOWN)
     counted = textured_a | textured_b
     textured = (int(textured_a.sum()), int(textured_b.sum()))
     if not counted.any():
-        return Answer(orientation, 0.0, 0.0, textured)
+        return Answer(0.0, 0.0, textured)
     values, energy = correlation[counted], np.maximum(deviation_a, deviation_b)[counted]
-    return Answer(orientation, _weighted_median(values, energy), float(np.quantile(values, 0.25)), textured)
+    return Answer(_weighted_median(values, energy), float(np.quantile(values, 0.25)), textured)
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
@@ -124,27 +187,46 @@ def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32
     return np.rot90(mirrored, orientation % 4)
 
 
-_squares: OrderedDict[Path, NDArray[np.float32]] = OrderedDict()  # a worker's memory of what it has just decoded
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """A decoded picture, as it is compared."""
+
+    luma: NDArray[np.uint8]
+    """(height, width), of the measured picture."""
+    square: NDArray[np.float32]
+    """(side, side) of ``SIDE`` or, for a tiny picture, half of it; 0 to 255."""
+    _view: View | None = None
+
+    def view(self) -> View:
+        """Return the picture as ``align`` wants it."""
+        from dataaudit.dedup.align import View  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
+
+        if self._view is None:
+            self._view = View(self.luma)
+        return self._view
 
 
-def square(path: Path, max_pixels: int) -> NDArray[np.float32]:
-    """Decode a file and return its luma as a square of ``SIDE`` or, for a tiny picture, half of it; float32, 0 to 255.
+_remembered: OrderedDict[Path, _Seen] = OrderedDict()  # a worker's memory of what it has just decoded
+
+
+def _seen(path: Path, max_pixels: int) -> _Seen:
+    """Decode a file, or remember it.
 
     Raises:
         DecodeError: if the file cannot be decoded.
     """
-    if path in _squares:
-        _squares.move_to_end(path)
-        return _squares[path]
+    if path in _remembered:
+        _remembered.move_to_end(path)
+        return _remembered[path]
     from PIL import Image  # noqa: PLC0415 - workers only
 
-    rgb = load(path, max_pixels).rgb
-    side = SIDE if min(rgb.shape[:2]) > SIDE // 2 else SIDE // 2
-    luma = Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS)
-    _squares[path] = np.asarray(luma, np.float32)
-    if len(_squares) > _REMEMBERED:
-        _squares.popitem(last=False)
-    return _squares[path]
+    luma = load(path, max_pixels).image.convert("L")
+    side = SIDE if min(luma.size) > SIDE // 2 else SIDE // 2
+    square = np.asarray(luma.resize((side, side), Image.Resampling.LANCZOS), np.float32)
+    _remembered[path] = _Seen(np.asarray(luma), square)
+    if len(_remembered) > _REMEMBERED:
+        _remembered.popitem(last=False)
+    return _remembered[path]
 
 
 def _halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -153,9 +235,21 @@ def _halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return halved
 
 
-def _band(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def _texture(picture: NDArray[np.float32]) -> int:
+    """Return the number of textured windows of a square."""
+    windows, band = _window_means(len(picture)), _band(picture, None)
+    mean = windows @ band @ windows.T
+    return int((np.sqrt(np.maximum(windows @ (band * band) @ windows.T - mean**2, 0.0)) > _TEXTURE).sum())
+
+
+def _band(picture: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Band-pass a square; where only a part of it is shown, as if the rest did not exist (normalised convolution)."""
     fine, coarse = _blur(len(picture), _FINE), _blur(len(picture), _COARSE)
-    return (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
+    if shown is None:
+        return (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
+    masked = picture * shown
+    low, high = (blur @ masked @ blur.T / np.maximum(blur @ shown @ blur.T, 1e-3) for blur in (coarse, fine))
+    return ((high - low) * shown).astype(np.float32, copy=False)
 
 
 @cache

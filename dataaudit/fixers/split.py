@@ -136,7 +136,7 @@ def _tell_remade(
     for split in wanted[np.abs(sizes[wanted] - np.array(ratios)[wanted]) > SIZE_TOLERANCE]:
         first = measurements.catalog.paths[int(units.rows[units.starts[largest] : units.starts[largest + 1]].min())]
         draft.impossible.append(
-            f"{ROLES[split]} holds {sizes[split]:.1%} instead of {ratios[split]:.1%}: units are placed whole, "
+            f"{ROLES[split]} holds {100 * sizes[split]:.1f} % instead of {100 * ratios[split]:.1f} %: units are placed whole, "
             f"and the largest has {int(units.sizes[largest])} samples ({first} is one)."
         )
 

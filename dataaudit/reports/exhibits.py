@@ -153,15 +153,22 @@ def _pair(pair: CopyPair, finding: Finding, album: Album) -> PairExhibit:
     words = "" if transform is None or transform.describe() == "upright" else transform.describe()
     if transform is not None and aligns(transform) and figures[0].thumbnail.uri:
         first = figures[0]
-        figures.insert(1, Figure(album.thumbnail(pair.a, transform), first.path, first.origin, words))
+        figures.insert(1, Figure(album.aligned(pair), first.path, first.origin, words))
     return PairExhibit(
         tuple(figures),
         f"{pair.relation}: {words or SAME[pair.relation]}",
         pair.verdict,
-        "" if pair.relation in {"exact", "pixel"} else f"similarity {pair.similarity:.3f}",
+        _likeness(pair),
         _crosses(pair, album.measurements),
         f"{len(finding.samples):,} files show it" if len(finding.samples) > 2 else "",  # noqa: PLR2004 - a pair
     )
+
+
+def _likeness(pair: CopyPair) -> str:
+    if pair.relation in {"exact", "pixel"}:
+        return ""
+    overlap = f"overlap {pair.overlap:.0%} · " if pair.overlap < 0.99 else ""  # noqa: PLR2004 - it would read 100 %
+    return f"{overlap}similarity {pair.similarity:.3f}"
 
 
 def _crosses(pair: CopyPair, measurements: Measurements) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dataaudit.domain import Measurements, Transform
+    from dataaudit.domain import CopyPair, Measurements, Transform
 
 SIDE: Final = 160
 """Pixels of the long side of a thumbnail, stored and shown."""
@@ -45,19 +45,22 @@ class Album:
     max_pixels: int
     _pictures: dict[int, NDArray[np.uint8] | str] = field(default_factory=dict)
 
-    def thumbnail(self, row: int, turned: Transform | None = None) -> Thumbnail:
-        """Return the picture of a row as it is, or mirrored and turned by quarters as ``turned`` says."""
+    def thumbnail(self, row: int) -> Thumbnail:
+        """Return the picture of a row as it is."""
+        picture = self._made(row)
+        return _unshown(picture) if isinstance(picture, str) else _thumbnail(picture)
+
+    def aligned(self, pair: CopyPair) -> Thumbnail:
+        """Return picture a of a pair brought onto b, by its transform; as it is where the pair has none."""
+        a, b = self._made(pair.a), self._made(pair.b)
+        if isinstance(a, str) or isinstance(b, str) or pair.transform is None:
+            return self.thumbnail(pair.a)
+        return _thumbnail(aligned(a, pair.transform, (b.shape[1], b.shape[0])))
+
+    def _made(self, row: int) -> NDArray[np.uint8] | str:
         if row not in self._pictures:
             self._pictures[row] = self._picture(row)
-        picture = self._pictures[row]
-        if isinstance(picture, str):
-            return Thumbnail(None, SIDE, SIDE * 3 // 4, problem=picture)
-        if turned is not None:
-            picture = aligned(picture, turned)
-        height, width = picture.shape[:2]
-        factor = SIDE / max(height, width)
-        size = max(round(width * factor), 1), max(round(height * factor), 1)
-        return Thumbnail(_data_uri(picture), *size, pixelated=factor > 1)
+        return self._pictures[row]
 
     def _picture(self, row: int) -> NDArray[np.uint8] | str:
         """Return the measured picture, made small, or why there is none."""
@@ -77,17 +80,40 @@ class Album:
         return np.asarray(picture)
 
 
+def _unshown(problem: str) -> Thumbnail:
+    return Thumbnail(None, SIDE, SIDE * 3 // 4, problem=problem)
+
+
+def _thumbnail(picture: NDArray[np.uint8]) -> Thumbnail:
+    height, width = picture.shape[:2]
+    factor = SIDE / max(height, width)
+    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    return Thumbnail(_data_uri(picture), *size, pixelated=factor > 1)
+
+
 def aligns(transform: Transform | None) -> bool:
-    """Return whether a transform is one of the seven turns and mirrorings that :func:`aligned` can show."""
-    if transform is None or transform.scale != (1.0, 1.0) or transform.shear or transform.shift != (0.0, 0.0):
-        return False
-    return transform.rotation % 90 == 0 and bool(transform.mirrored or transform.rotation)
+    """Return whether bringing a picture onto its copy shows anything that the picture itself does not."""
+    return transform is not None and not transform.is_slight()
 
 
-def aligned(rgb: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
-    """Return an (h, w, 3) picture mirrored left-right if the transform says so, then turned counter-clockwise."""
-    mirrored = rgb[:, ::-1] if transform.mirrored else rgb
-    return np.ascontiguousarray(np.rot90(mirrored, round(transform.rotation / 90) % 4))
+def aligned(rgb: NDArray[np.uint8], transform: Transform, onto: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return an (h, w, 3) picture brought onto its copy's frame; what it does not show there is white.
+
+    Args:
+        rgb: picture a.
+        transform: from a to b.
+        onto: width and height of b.
+    """
+    from PIL import Image  # noqa: PLC0415 - only where pictures are shown
+
+    size = rgb.shape[1], rgb.shape[0]
+    picture = Image.fromarray(np.ascontiguousarray(rgb[:, ::-1]) if transform.mirrored else rgb)
+    forth = np.vstack([transform.matrix(size, onto), [0.0, 0.0, 1.0]])
+    corner = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])  # Pillow counts from the corner of a pixel
+    back = corner @ np.linalg.inv(forth) @ np.linalg.inv(corner)
+    coefficients = tuple(float(round(value, 9)) for value in back[:2].ravel())
+    method, sampling = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+    return np.asarray(picture.transform(onto, method, coefficients, sampling, fillcolor=(255, 255, 255)))
 
 
 def _data_uri(rgb: NDArray[np.uint8]) -> str:

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from io import StringIO
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, ROLES
+from dataaudit.reports.names import prose, shown
+from dataaudit.reports.outline import plural
+from dataaudit.reports.terminal import open_console, paragraph, styled, written
 
 if TYPE_CHECKING:
-    from dataaudit.domain import Plan, SplitPlan
+    from rich.console import Console
+
+    from dataaudit.domain import ClassWeights, Plan, SplitPlan
+
+_OF_ONE_FILE: Final = re.compile(
+    r"(?P<link>(?:probable )?[\w-]+ copy of|in one copy group with|same group(?= \()|joined through copies and groups to)"
+    r" .*, (?P<place>in \w+|which is kept|unlabelled and in test)",
+    re.DOTALL,
+)
+"""A reason that names the file it is about."""
 
 
-def render(plan: Plan, *, width: int = 100) -> str:
-    """Return the plan as text, a newline at its end; the first line is what it does."""
-    from rich.console import Console  # noqa: PLC0415 - only where text is rendered
-
-    console = Console(file=StringIO(), width=width, markup=False, emoji=False, highlight=False, force_terminal=False)
-    console.print(sentence(plan.split))
+def render(plan: Plan, *, width: int | None = None) -> str:
+    """Return the plan as text, a newline at its end; the first line is what it does, and is not wrapped."""
+    console = open_console(width)
+    console.print(styled(sentence(plan.split)), soft_wrap=True)
     console.print()
-    _counts(console, plan)
-    for reason, number in Counter(_kind(reason) for reason in plan.split.reasons if reason).most_common():
-        console.print(f"  {number:>6,}  {reason}")
+    _counts(console, plan.split)
+    for reason, number in Counter(kind(reason) for reason in plan.split.reasons if reason).most_common():
+        paragraph(console, prose(reason), 2, mark=f"{number:>6,}  ")
     for impossible in plan.split.impossible:
-        console.print(f"  not possible: {impossible}")
-    layers = ", ".join(layer.layer for layer in plan.augmentation.layers)
-    console.print(f"\nclass weights ({plan.class_weights.method}): {_weights(plan)}")
-    console.print(f"augmentation, train only, at {'×'.join(map(str, plan.augmentation.image_size))}: {layers or 'none'}")
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101 - as made above
-    return file.getvalue()
+        paragraph(console, prose(impossible), 2, mark="not possible: ")
+    console.print()
+    weights, augmentation = plan.class_weights, plan.augmentation
+    paragraph(console, f"class weights ({weights.method}): {_told(weights)}", 0)
+    layers = ", ".join(layer.layer for layer in augmentation.layers) or "none"
+    paragraph(console, f"augmentation, train only, at {'×'.join(map(str, augmentation.image_size))}: {layers}", 0)
+    return written(console)
 
 
 def sentence(plan: SplitPlan) -> str:
@@ -41,35 +49,39 @@ def sentence(plan: SplitPlan) -> str:
     moved = int((kept & (previous != NONE) & (previous != planned)).sum())
     left_out = int((~kept).sum())
     sizes = ", ".join(f"{role} {int((planned == code).sum()):,}" for code, role in enumerate(ROLES))
-    how = f"{moved:,} of {len(planned):,} samples move" if plan.mode == "repair" else f"{int(kept.sum()):,} samples placed"
+    how = f"{moved:,} of {plural(len(planned), 'image')} move" if plan.mode == "repair" else f"{plural(len(planned), 'image')}"
     return f"SPLIT PLANNED ({plan.mode}, seed {plan.seed}): {how}, {left_out:,} left out; {sizes}. No copy group is torn."
 
 
-def _counts(console: object, plan: Plan) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
+def kind(reason: str) -> str:
+    """Return a reason without the file it names, so that reasons can be counted."""
+    found = _OF_ONE_FILE.fullmatch(reason)
+    if found is None:
+        return reason.split(": ", 1)[0]
+    link = "same group as" if found["link"] == "same group" else found["link"]
+    return f"{link} a picture {found['place']}"
+
+
+def _counts(console: Console, plan: SplitPlan) -> None:
+    """Print the samples per class and split, before and after where there was a split before."""
+    from rich import box  # noqa: PLC0415 - only where text is rendered
     from rich.table import Table  # noqa: PLC0415
 
-    assert isinstance(console, Console)  # noqa: S101 - rich is imported late
-    catalog = plan.split.catalog
-    table = Table("class", *(f"{role} before → after" for role in ROLES), "left out", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    catalog = plan.catalog
+    arrow = " before → after" if catalog.splits else ""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=32)
+    for name in (*(f"{role}{arrow}" for role in ROLES), "left out"):
+        table.add_column(name, justify="right", no_wrap=True)
     for code, name in enumerate(catalog.classes):
         mine = catalog.label_codes == code
-        cells = [
-            f"{int((mine & (catalog.split_codes == role)).sum()):,} → {int((mine & (plan.split.split_codes == role)).sum()):,}"
-            for role in range(len(ROLES))
-        ]
-        table.add_row(name, *cells, f"{int((mine & (plan.split.split_codes == NONE)).sum()):,}")
+        after = [int((mine & (plan.split_codes == role)).sum()) for role in (*range(len(ROLES)), NONE)]
+        before = [f"{int((mine & (catalog.split_codes == role)).sum()):,} → " if arrow else "" for role in range(len(ROLES))]
+        table.add_row(styled(shown(name)), *(f"{old}{new:,}" for old, new in zip([*before, ""], after, strict=True)))
     console.print(table)
+    console.print()
 
 
-def _kind(reason: str) -> str:
-    """A reason without the file it names, so that reasons can be counted."""
-    return reason.split(":", 1)[0]
-
-
-def _weights(plan: Plan) -> str:
-    pairs = zip(plan.class_weights.class_names, plan.class_weights.weights, strict=True)
-    return ", ".join(f"{name} {np.format_float_positional(weight, 3)}" for name, weight in pairs)
+def _told(weights: ClassWeights) -> str:
+    pairs = zip(weights.class_names, weights.weights, strict=True)
+    return ", ".join(f"{shown(name)} {weight:.3f}" for name, weight in pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from dataaudit.reports.names import prose, shown
@@ -19,6 +18,7 @@ from dataaudit.reports.outline import (
     shown_classes,
     skipped_kinds,
 )
+from dataaudit.reports.terminal import open_console, paragraph, styled, written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from dataaudit.domain import Report
 
-WIDTH: Final = 100
-"""Columns where no terminal says otherwise."""
-NARROWEST: Final = 40
 FULL_BLOCKS: Final = 6
 """Rules told with examples and remedy; those after them, and every *info*, get one line each."""
 TABLE_ROWS: Final = 12
@@ -51,61 +48,18 @@ def render(report: Report, *, width: int | None = None, colour: bool = False, ex
         colour: whether to use ANSI colours (the caller knows of ``NO_COLOR`` and of the stream).
         examples: findings shown of each rule; all others are in report.json.
     """
-    console = _console(max(width or WIDTH, NARROWEST), colour=colour)
-    sentence = _styled(prose(report.summary.sentence), VERDICT_STYLE[report.summary.verdict])
+    console = open_console(width, colour=colour)
+    sentence = styled(prose(report.summary.sentence), VERDICT_STYLE[report.summary.verdict])
     console.print(sentence, soft_wrap=width is None)
     for note in report.summary.notes:
-        _paragraph(console, prose(note), 0)
+        paragraph(console, prose(note), 0)
     console.print()
-    _paragraph(console, inferred(report), 0)
+    paragraph(console, inferred(report), 0)
     console.print()
     _table(console, report)
     _findings(console, report, examples)
     _remainder(console, report)
-    return "\n".join(line.rstrip() for line in _output(console).splitlines()) + "\n"
-
-
-def _console(width: int, *, colour: bool) -> Console:
-    from rich.console import Console  # noqa: PLC0415 - only where text is rendered
-
-    return Console(
-        file=StringIO(),
-        width=width,
-        force_terminal=colour,
-        force_jupyter=False,
-        color_system="standard" if colour else None,
-        no_color=not colour,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-        _environ={},
-    )
-
-
-def _output(console: Console) -> str:
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101 - as _console made it
-    return file.getvalue()
-
-
-def _styled(text: str, style: str = "") -> Text:
-    from rich.text import Text  # noqa: PLC0415
-
-    return Text(text, style, overflow="fold")
-
-
-def _paragraph(console: Console, text: str, indent: int, *, style: str = "", mark: str = "", most: int | None = None) -> None:
-    """Print wrapped text after ``indent`` columns and a hanging ``mark``; beyond ``most`` lines it ends in ``…``."""
-    room = max(console.width - indent - len(mark), 10)
-    lines = list(_styled(text, style).wrap(console, room))
-    if most is not None and len(lines) > most:
-        lines = lines[:most]
-        lines[-1].truncate(room - 2)
-        lines[-1].append(" …")
-    for number, line in enumerate(lines):
-        line.rstrip()
-        console.print(_styled(" " * indent + (mark if number == 0 else " " * len(mark))).append_text(line), no_wrap=True)
+    return written(console)
 
 
 def _table(console: Console, report: Report) -> None:
@@ -125,17 +79,17 @@ def _table(console: Console, report: Report) -> None:
     table.add_column("", no_wrap=True, style="cyan")
     for number, index in enumerate(picked):
         if left_out and number == len(picked) // 2:
-            table.add_row(_styled(f"… {plural(left_out, 'class', 'classes')} between", "dim"))
+            table.add_row(styled(f"… {plural(left_out, 'class', 'classes')} between", "dim"))
         bar = "█" * max(round(BAR * totals[index] / longest), 1) if totals[index] else ""
-        table.add_row(_styled(shown(classes[index])), *(_count(split.per_class[index]) for split in splits), bar)
+        table.add_row(styled(shown(classes[index])), *(_count(split.per_class[index]) for split in splits), bar)
     if any(split.unlabelled for split in splits):
-        table.add_row(_styled("(no label)", "dim"), *(_count(split.unlabelled) for split in splits), "")
+        table.add_row(styled("(no label)", "dim"), *(_count(split.unlabelled) for split in splits), "")
     console.print(table)
     console.print()
 
 
 def _footer(first: str, splits: tuple[Column, ...], second: str) -> Text:
-    return _styled(f"{first}\n{second}" if any(split.leak for split in splits) else first)
+    return styled(f"{first}\n{second}" if any(split.leak for split in splits) else first)
 
 
 def _leaked(split: Column) -> str:
@@ -143,13 +97,13 @@ def _leaked(split: Column) -> str:
 
 
 def _count(count: int) -> Text:
-    return _styled(f"{count:,}") if count else _styled("–", "dim")
+    return styled(f"{count:,}") if count else styled("–", "dim")
 
 
 def _findings(console: Console, report: Report, examples: int) -> None:
     found = blocks(report)
     if not found:
-        console.print(_styled("Nothing found.", "green"))
+        console.print(styled("Nothing found.", "green"))
         console.print()
         return
     full = [block for block in found if block.rule.severity != "info"][:FULL_BLOCKS]
@@ -160,13 +114,13 @@ def _findings(console: Console, report: Report, examples: int) -> None:
     for block in brief:
         _heading(console, block)
     if brief:
-        _paragraph(console, "'dataaudit explain CODE' says why each matters and what to do", _HANG, style="dim")
+        paragraph(console, "'dataaudit explain CODE' says why each matters and what to do", _HANG, style="dim")
         console.print()
 
 
 def _heading(console: Console, block: Block) -> None:
     rule, count = block.rule, f"{len(block.findings):,} ×"
-    line = _styled(f"{rule.severity:<{_HANG}}", SEVERITY_STYLE[rule.severity])
+    line = styled(f"{rule.severity:<{_HANG}}", SEVERITY_STYLE[rule.severity])
     line.append(rule.code, "bold").append(f"  {rule.name}")
     line.truncate(console.width - len(count) - 1, overflow="ellipsis", pad=True)
     console.print(line.append(f" {count}", "bold"), no_wrap=True)
@@ -175,23 +129,23 @@ def _heading(console: Console, block: Block) -> None:
 def _full(console: Console, block: Block, examples: int) -> None:
     _heading(console, block)
     for finding in block.findings[:examples]:
-        _paragraph(console, prose(finding.message), _HANG, mark="· ", most=2)
+        paragraph(console, prose(finding.message), _HANG, mark="· ", most=2)
     rest = len(block.findings) - examples
     if rest > 0:
-        _paragraph(console, f"… and {rest:,} more (see report.json)", _HANG, style="dim")
-    _paragraph(console, block.rule.remedy, _HANG, mark="→ ", style="green", most=3)
+        paragraph(console, f"… and {rest:,} more (see report.json)", _HANG, style="dim")
+    paragraph(console, block.rule.remedy, _HANG, mark="→ ", style="green", most=3)
 
 
 def _remainder(console: Console, report: Report) -> None:
     reasons = not_run(report)
     if reasons:
-        _paragraph(console, f"Not run, and so not passed: {plural(len(report.rules_not_run), 'rule')}", 0, style="bold")
+        paragraph(console, f"Not run, and so not passed: {plural(len(report.rules_not_run), 'rule')}", 0, style="bold")
         for reason, codes in reasons:
             style = "bold red" if reason.startswith("failed") else ""
-            _paragraph(console, f"{' '.join(codes)}  {reason}", _INDENT, style=style, most=3)
+            paragraph(console, f"{' '.join(codes)}  {reason}", _INDENT, style=style, most=3)
         console.print()
     skipped = report.measurements.catalog.skipped
     if skipped:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in skipped_kinds(skipped))
-        _paragraph(console, f"Not samples: {kinds} (listed in report.json)", 0)
-    _paragraph(console, closing(report), 0, style="bold")
+        paragraph(console, f"Not samples: {kinds} (listed in report.json)", 0)
+    paragraph(console, closing(report), 0, style="bold")

@@ -1,0 +1,210 @@
+"""Bring picture a onto picture b: local features, an affine map by RANSAC, then refinement on the pixels.
+
+Features are SIFT (Lowe, IJCV 2004) under the Hellinger kernel (RootSIFT; Arandjelović and Zisserman, CVPR 2012), of a and
+of its mirror image, matched by the ratio test; the map is estimated by RANSAC and refined by maximising the enhanced
+correlation coefficient (ECC; Evangelidis and Psarakis, PAMI 2008). Unrelated photographs give next to no consistent
+matches; tiny pictures are enlarged first, and 32-px copies are found as well as large ones.
+
+Matrices map pixel centres, (x, y) from the upper left, of one picture to another. This module runs in workers only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan, atan2, degrees
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from dataaudit.domain import Transform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Features = tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Points (n, 2), x and y in pixels, and their descriptors (n, 128), of length 1."""
+
+cv2.setNumThreads(1)  # the engine's workers are the threads
+
+SHORT_SIDE: Final = 256
+TINY_SIDE: Final = 128
+"""Short side, pixels, at which features are found: of a picture, and of one that is smaller than this itself."""
+_LONG_SIDE: Final = 1024
+_RATIO: Final = 0.8
+_REPROJECTION: Final = 5.0  # pixels
+_FEWEST_INLIERS: Final = 6
+_SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: smallest, largest, largest over smallest
+_SIFT: Final = cv2.SIFT.create(nfeatures=600, contrastThreshold=0.005)
+_ECC: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
+
+
+class View:
+    """A picture's luma at the size at which features are found, and its features, computed when asked for."""
+
+    def __init__(self, luma: NDArray[np.uint8]) -> None:
+        """Resize ``luma`` (height, width), uint8."""
+        height, width = luma.shape
+        target = SHORT_SIDE if min(height, width) > TINY_SIDE else TINY_SIDE
+        scale = min(target / min(height, width), _LONG_SIDE / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        self.luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
+        self._features: dict[bool, Features] = {}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.luma.shape
+        return width, height
+
+    def features(self, *, mirrored: bool) -> Features:
+        """Return the features of the picture, or of its mirror image."""
+        if mirrored not in self._features:
+            luma = np.ascontiguousarray(self.luma[:, ::-1]) if mirrored else self.luma
+            self._features[mirrored] = _features(luma)
+        return self._features[mirrored]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """The map of a (mirrored left-right first, if ``mirrored``) onto b."""
+
+    matrix: NDArray[np.float64]
+    """(2, 3), pixels of a's view to pixels of b's."""
+    mirrored: bool
+    inliers: int
+    """Distinct points of both pictures that agree on the map."""
+
+
+def register(a: View, b: View) -> Registration | None:
+    """Estimate the affine map of a onto b; None where no believable one has six consistent matches."""
+    best: Registration | None = None
+    for mirrored in (False, True):
+        points_a, points_b = _matches(a.features(mirrored=mirrored), b.features(mirrored=False))
+        if len(points_a) < _FEWEST_INLIERS:
+            continue
+        estimate, inlier = cv2.estimateAffine2D(
+            points_a, points_b, method=cv2.RANSAC, ransacReprojThreshold=_REPROJECTION, maxIters=3000, confidence=0.999
+        )
+        if estimate is None or not _believable(matrix := np.asarray(estimate, np.float64)):
+            continue
+        kept = inlier.ravel().astype(bool)
+        count = min(len(np.unique(np.round(points[kept]), axis=0)) for points in (points_a, points_b))
+        if count >= _FEWEST_INLIERS and (best is None or count > best.inliers):
+            best = Registration(matrix, mirrored, count)
+    return best
+
+
+def refine(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the map of a onto b that maximises their correlation, started at ``matrix``; ``matrix`` where that fails.
+
+    Args:
+        a: (height, width) luma.
+        b: likewise.
+        matrix: (2, 3), pixels of a to pixels of b.
+    """
+    start = cv2.invertAffineTransform(matrix).astype(np.float32)
+    everywhere = np.full(a.shape, 255, np.uint8)
+    try:
+        _, backwards = cv2.findTransformECC(b, a, start, cv2.MOTION_AFFINE, _ECC, everywhere, 5)
+    except cv2.error:  # it did not converge: an overlay, say, or hardly any overlap
+        return matrix
+    refined = np.asarray(cv2.invertAffineTransform(np.asarray(backwards, np.float64)), np.float64)
+    return refined if _believable(refined) else matrix
+
+
+def warp(picture: NDArray[np.float32], matrix: NDArray[np.float64], side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a picture brought onto a square by ``matrix``, and (side, side) 1 where it shows there, else 0."""
+    flags = cv2.INTER_LINEAR
+    warped = cv2.warpAffine(picture, matrix, (side, side), flags=flags)
+    shown = cv2.warpAffine(np.ones_like(picture), matrix, (side, side), flags=flags)
+    return np.asarray(warped, np.float32), (np.asarray(shown) > 0.99).astype(np.float32)  # noqa: PLR2004 - the border's pixels are mixed with nothing
+
+
+def resized(matrix: NDArray[np.float64], a: tuple[float, float], b: tuple[float, float]) -> NDArray[np.float64]:
+    """Return ``matrix`` for pictures resized by the factors ``a`` and ``b`` (each x, y)."""
+    return (_scaling(*b) @ _square(matrix) @ np.linalg.inv(_scaling(*a)))[:2]
+
+
+def decompose(matrix: NDArray[np.float64], a: tuple[int, int], b: tuple[int, int], *, mirrored: bool) -> Transform:
+    """Name an affine map in the terms of :class:`~dataaudit.domain.Transform`.
+
+    A plain resize is no transform: scale and shift are told beyond the map of a's frame, turned by the nearest quarter
+    turn, onto b's. The rest is ``shear · scale · rotation`` by an RQ decomposition.
+
+    Args:
+        matrix: (2, 3), pixels of a to pixels of b.
+        a: width and height of a.
+        b: width and height of b.
+        mirrored: whether a is mirrored before the map.
+    """
+    turns = round(degrees(_angle(matrix)) / 90.0) % 4
+    turned = (a[1], a[0]) if turns % 2 else a
+    frame = _scaling(b[0] / turned[0], b[1] / turned[1]) @ _quarter_turns(turns, a)
+    rest = _square(matrix) @ np.linalg.inv(frame)
+    angle = atan2(rest[1, 0], rest[1, 1])  # RQ: the last row is scale_y · (sin, cos)
+    cos, sin = np.cos(angle), np.sin(angle)
+    upper = rest[:2, :2] @ np.array([[cos, sin], [-sin, cos]])
+    rotation = -degrees(angle) + 90.0 * turns  # y points down: a positive angle of the matrix turns clockwise
+    centre = rest @ np.array([(b[0] - 1) / 2, (b[1] - 1) / 2, 1.0])
+    return Transform(
+        mirrored=mirrored,
+        rotation=round(180.0 - (180.0 - rotation) % 360.0, 1) + 0.0,
+        scale=(round(float(upper[0, 0]), 3), round(float(upper[1, 1]), 3)),
+        shear=round(degrees(atan(upper[0, 1] / upper[1, 1])), 1) + 0.0,
+        shift=(
+            round(float(centre[0] - (b[0] - 1) / 2) / b[0], 3) + 0.0,
+            round(float(centre[1] - (b[1] - 1) / 2) / b[1], 3) + 0.0,
+        ),
+    )
+
+
+def _features(luma: NDArray[np.uint8]) -> Features:
+    keypoints, descriptors = _SIFT.detectAndCompute(luma, None)
+    if not keypoints:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
+    rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
+    return np.array([point.pt for point in keypoints], np.float32), rooted.astype(np.float32)
+
+
+def _matches(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the points of a and of b that are each other's match by the ratio test."""
+    if len(a[0]) < _FEWEST_INLIERS or len(b[0]) < _FEWEST_INLIERS:
+        return a[0][:0], b[0][:0]
+    similarity = a[1] @ b[1].T
+    rows = np.arange(len(similarity))
+    nearest = similarity.argmax(axis=1)
+    best = similarity[rows, nearest]
+    similarity[rows, nearest] = -1.0
+    second = similarity.max(axis=1)
+    kept = np.sqrt(np.maximum(2 - 2 * best, 0)) < _RATIO * np.sqrt(np.maximum(2 - 2 * second, 1e-9))
+    return a[0][kept], b[0][nearest[kept]]
+
+
+def _believable(matrix: NDArray[np.float64]) -> bool:
+    largest, smallest = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    low, high, uneven = _SQUEEZE
+    return bool(np.linalg.det(matrix[:, :2]) > 0 and smallest > low and largest < high and largest / smallest < uneven)
+
+
+def _angle(matrix: NDArray[np.float64]) -> float:
+    """The counter-clockwise angle, in radians, of the rotation nearest to the map."""
+    return atan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])
+
+
+def _square(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.vstack([matrix, [0.0, 0.0, 1.0]])
+
+
+def _scaling(x: float, y: float) -> NDArray[np.float64]:
+    """A resize by x and y, of pixel centres: the corner of the picture stays, not the centre of its first pixel."""
+    return np.array([[x, 0.0, x / 2 - 0.5], [0.0, y, y / 2 - 0.5], [0.0, 0.0, 1.0]])
+
+
+def _quarter_turns(turns: int, size: tuple[int, int]) -> NDArray[np.float64]:
+    """``turns`` quarter turns counter-clockwise of a picture of ``size`` (width, height)."""
+    matrix, (width, height) = np.eye(3), size
+    for _ in range(turns):
+        matrix = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width - 1.0], [0.0, 0.0, 1.0]]) @ matrix
+        width, height = height, width
+    return matrix

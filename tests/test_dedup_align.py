@@ -1,0 +1,129 @@
+"""Registration: a known warp is found again, named in the terms of the report, and compared only where it shows something."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataaudit.dedup.align import View, decompose, register, resized
+from dataaudit.dedup.verify import Question, answer
+from dataaudit.domain import Transform
+from pictures import photo, save
+
+
+def compose(transform: Transform, a: tuple[int, int], b: tuple[int, int]) -> np.ndarray:
+    """The slow obvious twin of ``decompose``: rotate, scale, shear and shift about the centre, frame onto frame.
+
+    Returns (2, 3), pixels of a (mirrored already, if it is to be) to pixels of b.
+    """
+    theta = math.radians(transform.rotation)
+    turns = round(transform.rotation / 90) % 4
+    turned = (a[1], a[0]) if turns % 2 else a
+    rest = theta - turns * math.pi / 2
+
+    def rotation(angle):
+        return np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+
+    frame = np.diag([b[0] / turned[0], b[1] / turned[1]])
+    scale = np.diag(transform.scale)
+    shear = np.array([[1, math.tan(math.radians(transform.shear))], [0, 1]])
+    linear = shear @ scale @ rotation(rest) @ frame @ rotation(turns * math.pi / 2)
+    centre_a = np.array([(a[0] - 1) / 2, (a[1] - 1) / 2])
+    centre_b = np.array([(b[0] - 1) / 2 + transform.shift[0] * b[0], (b[1] - 1) / 2 + transform.shift[1] * b[1]])
+    return np.hstack([linear, (centre_b - linear @ centre_a)[:, None]])
+
+
+TRANSFORMS = st.builds(
+    Transform,
+    st.booleans(),
+    st.builds(lambda turns, rest: 90.0 * turns + rest, st.integers(-1, 2), st.floats(-25, 25)),  # no tie between two turns
+    st.tuples(st.floats(0.75, 1.3), st.floats(0.75, 1.3)),
+    st.floats(-15, 15),
+    st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(TRANSFORMS, st.tuples(st.integers(40, 400), st.integers(40, 400)), st.floats(0.5, 2))
+def test_decompose_undoes_compose(transform, size, factor):
+    turned = size[::-1] if round(transform.rotation / 90) % 2 else size
+    b = (round(turned[0] * factor), round(turned[1] * factor))
+    matrix = compose(transform, size, b)
+    named = decompose(matrix, size, b, mirrored=transform.mirrored)
+    again = compose(named, size, b)
+    np.testing.assert_allclose(named.matrix(size, b), again, atol=1e-9)
+    corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]]).T
+    # what is named is rounded to a tenth of a degree and a thousandth of the frame
+    np.testing.assert_allclose(again @ corners, matrix @ corners, atol=0.012 * max(*b, *size) * max(transform.scale))
+    assert named.mirrored == transform.mirrored
+
+
+@given(st.floats(0.2, 5), st.floats(0.2, 5), st.floats(0.2, 5))
+def test_resizing_both_pictures_alike_keeps_the_map_of_their_frames(x, y, z):
+    matrix = np.array([[0.9, 0.1, 3.0], [-0.1, 1.1, -2.0]])
+    there = resized(matrix, (x, y), (z, x))
+    np.testing.assert_allclose(resized(there, (1 / x, 1 / y), (1 / z, 1 / x)), matrix, atol=1e-9)
+
+
+def warped(picture, transform: Transform, *, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    pixels = np.asarray(picture)[:, ::-1] if transform.mirrored else np.asarray(picture)
+    matrix = compose(transform, picture.size, picture.size)
+    return cv2.warpAffine(np.ascontiguousarray(pixels), matrix, picture.size, borderMode=border)
+
+
+NAMED = [
+    Transform(False, 12.0, (1.1, 1.1), 0.0, (0.0, 0.0)),
+    Transform(True, -18.0, (1.0, 1.0), 0.0, (0.0, 0.0)),
+    Transform(False, 0.0, (1.0, 1.0), 0.0, (0.2, -0.1)),
+    Transform(False, 0.0, (0.8, 1.2), 0.0, (0.0, 0.0)),
+    Transform(True, 7.0, (1.2, 0.9), 10.0, (-0.1, 0.1)),
+    Transform(False, 100.0, (1.0, 1.0), 0.0, (0.0, 0.0)),
+]
+
+
+@pytest.mark.parametrize("transform", NAMED, ids=Transform.describe)
+@pytest.mark.parametrize("border", [cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_WRAP, cv2.BORDER_CONSTANT])
+def test_an_augmented_copy_is_proved_and_its_transform_named(tmp_path, transform, border):
+    picture = photo(21, (240, 240))
+    save(picture, tmp_path / "a.png")
+    cv2.imwrite(str(tmp_path / "b.jpg"), warped(picture, transform, border=border)[:, :, ::-1])
+    told = answer(Question(tmp_path / "a.png", tmp_path / "b.jpg", (), True, (0.95, 0.85), 10**8))
+    assert told.reaches((0.95, 0.85)), told
+    assert told.transform.mirrored == transform.mirrored
+    assert told.transform.rotation == pytest.approx(transform.rotation, abs=1.0)
+    assert told.transform.scale == pytest.approx(transform.scale, abs=0.03)
+    assert told.transform.shear == pytest.approx(transform.shear, abs=2.0)
+    assert told.transform.shift == pytest.approx(transform.shift, abs=0.02)
+    assert 0.4 < told.overlap <= 1.0
+
+
+def test_a_crop_and_both_sides_augmented_are_proved(tmp_path):
+    for seed in range(6):
+        picture = photo(seed, (240, 200))
+        save(picture.crop((30, 20, 200, 180)), tmp_path / "crop.jpg")
+        save(picture, tmp_path / "whole.png")
+        cv2.imwrite(str(tmp_path / "one.jpg"), warped(picture, NAMED[0])[:, :, ::-1])
+        cv2.imwrite(str(tmp_path / "two.jpg"), warped(picture, NAMED[4])[:, :, ::-1])
+        for a, b in (("whole.png", "crop.jpg"), ("crop.jpg", "whole.png"), ("one.jpg", "two.jpg")):
+            told = answer(Question(tmp_path / a, tmp_path / b, (), True, (0.95, 0.85), 10**8))
+            assert told.reaches((0.95, 0.85)), (seed, a, b, told)
+        assert answer(Question(tmp_path / "whole.png", tmp_path / "crop.jpg", (), True, (1, 1), 10**8)).overlap > 0.97
+        assert answer(Question(tmp_path / "crop.jpg", tmp_path / "whole.png", (), True, (1, 1), 10**8)).overlap < 0.65
+
+
+def test_unrelated_pictures_cannot_be_registered_well(tmp_path):
+    paths = [save(photo(seed, (200, 160)), tmp_path / f"{seed}.png") for seed in range(10)]
+    for number, a in enumerate(paths):
+        for b in paths[:number]:
+            assert not answer(Question(a, b, (0, 4), True, (0.95, 0.85), 10**8)).reaches((0.8, 0.5))
+
+
+def test_a_flat_picture_has_no_features():
+    flat = View(np.full((90, 120), 128, np.uint8))
+    assert len(flat.features(mirrored=False)[0]) == 0
+    assert register(flat, View(np.asarray(photo(1, (120, 90)).convert("L")))) is None
