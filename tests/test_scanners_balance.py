@@ -160,11 +160,11 @@ def test_share_tests_need_train_and_labels():
 def test_random_splits_of_one_population_seldom_warn():
     rng = np.random.default_rng(11)
     warned = 0
-    for _ in range(200):
+    for _ in range(100):
         labels = rng.choice(5, 300, p=[0.4, 0.3, 0.15, 0.1, 0.05])
         roles = rng.choice(["train", "val", "test"], 300, p=[0.7, 0.15, 0.15])
         rows = [
             (f"{role}/{label}/{i}.jpg", str(label), str(role)) for i, (label, role) in enumerate(zip(labels, roles, strict=True))
         ]
         warned += bool(codes(make(rows), "STR601"))
-    assert warned <= 4
+    assert warned <= 2
