@@ -183,6 +183,8 @@ class FeatureTable:
     """(n, 8) 64-bit perceptual hash of the measured picture in each of its eight orientations."""
     phash256: NDArray[np.uint64]
     """(n, 8, 4) 256-bit perceptual hash, likewise."""
+    descriptor: NDArray[np.float16]
+    """(n, 128) copy descriptor of the measured picture, of length 1; much the same for all eight orientations."""
     properties: NDArray[np.float32]
     """(n, len(PROPERTY_NAMES)) statistics of the measured picture."""
     width: NDArray[np.int32]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SEED = 2024
 DARKER = 0.65
 """The drifted class: factor on every pixel value."""
-DETAIL = {"exact": 0.0, "pixel": 0.0, "near": 0.25, "transformed": 0.25, "later": 0.5}
+DETAIL = {"exact": 0.0, "pixel": 0.0, "near": 0.25, "transformed": 0.25, "warped": 0.5}
 """Share of a picture that must show detail for a copy of it to be planted: of a plain picture no copy could be proved."""
 SPLITS = ("train", "val", "test")
 APPLE_DOUBLE = "train/temple/._temple_000.jpg"
@@ -109,7 +109,7 @@ def plant_copies(folder: Folder) -> tuple[dict[str, list[list[str]]], list[dict[
     found: dict[str, list[list[str]]] = defaultdict(list)
     pairs = []
     for code, label, split, targets, edit in PLANTS:
-        source = folder.take(split, label, DETAIL["later" if code == "later" else edit.relation])
+        source = folder.take(split, label, DETAIL["warped" if code == "warped" else edit.relation])
         copies = [folder.path(target, edit.ending) for target in targets]
         for copy in copies:
             folder.files[copy] = edit.encode(folder.files[source])
@@ -191,14 +191,14 @@ def answers(folder: Folder, flats: list[Crop]) -> dict[str, Any]:
     largest, smallest = max(train, key=train.__getitem__), min(train, key=train.__getitem__)
     leaks = ("LEK201", "LEK202", "LEK203")
     ratio = round(train[largest] / train[smallest], 2)
-    later = [pair | {"code": "LEK203"} for pair in pairs if pair["code"] == "later"]
+    warped = [pair | {"code": "LEK203"} for pair in pairs if pair["code"] == "warped"]
     return {
         "dataset": "dataset",
         "samples": len(folder.origin),
         "counts": counts,
         "leaked": leaked(copies, *leaks),
-        "leaked_with_later": leaked(copies, *leaks, "later"),
-        "findings": dict(sorted((files | {code: sorted(groups) for code, groups in copies.items() if code != "later"}).items())),
+        "leaked_with_warped": leaked(copies, *leaks, "warped"),
+        "findings": dict(sorted((files | {code: sorted(groups) for code, groups in copies.items() if code != "warped"}).items())),
         "tests": {
             "BAL501": {"split": "train", "largest": largest, "smallest": smallest, "ratio": ratio},
             "BAL505": {"folders": ["train/.ipynb_checkpoints"]},
@@ -208,8 +208,8 @@ def answers(folder: Folder, flats: list[Crop]) -> dict[str, Any]:
                 "total_variation": round(float(np.abs(shares["train"] - shares["val"]).sum() / 2), 3),
             },
         },
-        "pairs": sorted((pair for pair in pairs if pair["code"] != "later"), key=lambda pair: (pair["a"], pair["b"])),
-        "later": sorted(later, key=lambda pair: (pair["a"], pair["b"])),
+        "pairs": sorted((pair for pair in pairs if pair["code"] != "warped"), key=lambda pair: (pair["a"], pair["b"])),
+        "warped": sorted(warped, key=lambda pair: (pair["a"], pair["b"])),
         "skipped": strays,
     }
 

@@ -146,6 +146,7 @@ def make_features(
         "pixel_digest": words[same_pixels, 3],
         "phash64": rng.integers(0, 2**64, (n, 8), np.uint64),
         "phash256": rng.integers(0, 2**64, (n, 8, 4), np.uint64),
+        "descriptor": np.random.default_rng(1).normal(0, 128**-0.5, (n, 128)).astype(np.float16),
         "properties": table,
         "width": np.full(n, 96, np.int32),
         "height": np.full(n, 72, np.int32),

@@ -127,3 +127,13 @@ def test_a_flat_picture_has_no_features():
     flat = View(np.full((90, 120), 128, np.uint8))
     assert len(flat.features(mirrored=False)[0]) == 0
     assert register(flat, View(np.asarray(photo(1, (120, 90)).convert("L")))) is None
+
+
+def test_the_features_of_the_mirror_image_are_found_without_it():
+    luma = np.asarray(photo(3, (180, 128)).convert("L"))
+    derived, seen = View(luma).features(mirrored=True), View(np.ascontiguousarray(luma[:, ::-1])).features(mirrored=False)
+    nearest = (derived[1] @ seen[1].T).argmax(axis=1)
+    similarity = np.einsum("nd,nd->n", derived[1], seen[1][nearest])
+    distance = np.linalg.norm(derived[0] - seen[0][nearest], axis=1)
+    assert np.median(similarity) > 0.98
+    assert np.mean(distance < 1.5) > 0.8

@@ -26,7 +26,9 @@ def found(report) -> dict[str, set[tuple[str, ...]]]:
 class TestAnswers:
     def test_every_planted_fault_is_found_with_its_code_and_nothing_else_of_its_kind(self, faulty_report, answers):
         by_code = found(faulty_report)
-        for code, expected in answers["findings"].items():
+        warped = [[pair["a"], pair["b"]] for pair in answers["warped"]]
+        planted = answers["findings"] | {"LEK203": [*answers["findings"]["LEK203"], *warped]}
+        for code, expected in planted.items():
             if code == "INT116":  # a hidden file is no sample; it is named in the message
                 messages = [finding.message for finding in faulty_report.findings if finding.rule.code == code]
                 assert len(messages) == len(expected)
@@ -62,15 +64,27 @@ class TestAnswers:
                 assert pair.transform.mirrored == planted["transform"]["mirrored"]
                 assert pair.transform.rotation == planted["transform"]["rotation"]
 
+    def test_every_warp_is_named(self, faulty_report, answers):
+        paths = faulty_report.measurements.catalog.paths
+        told = {(paths[pair.a], paths[pair.b]): pair for pair in faulty_report.measurements.copies.pairs}
+        for planted in answers["warped"]:
+            pair, truth = told[planted["a"], planted["b"]], planted["transform"]
+            assert (pair.relation, pair.verdict) == ("transformed", "proved")
+            assert pair.transform.mirrored == truth["mirrored"]
+            assert pair.transform.rotation == pytest.approx(truth["rotation"], abs=1.5)
+            assert pair.transform.scale == pytest.approx(truth["scale"], abs=0.04)
+            assert pair.transform.shear == pytest.approx(truth["shear"], abs=2.0)
+            assert pair.transform.shift == pytest.approx(truth["shift"], abs=0.03)
+
     def test_no_pair_is_told_that_was_not_planted(self, faulty_report, answers):
-        planted = {frozenset(path for path in (pair["a"], pair["b"])) for pair in answers["pairs"]}
+        planted = {frozenset(path for path in (pair["a"], pair["b"])) for pair in [*answers["pairs"], *answers["warped"]]}
         groups = [set().union(*(pair for pair in planted if pair & {path})) for path in set().union(*planted)]
         for pair in faulty_report.measurements.copies.pairs:
             ends = {faulty_report.measurements.catalog.paths[row] for row in (pair.a, pair.b)}
             assert any(ends <= group for group in groups), ends
 
     def test_the_leaked_share_of_each_split_is_counted(self, faulty_report, answers):
-        assert {leak.split: leak.leaked for leak in faulty_report.summary.leaks} == answers["leaked"]
+        assert {leak.split: leak.leaked for leak in faulty_report.summary.leaks} == answers["leaked_with_warped"]
 
     def test_the_clean_control_is_clean(self, clean_report):
         assert [finding.message for finding in clean_report.findings if finding.rule.severity != "info"] == []

@@ -148,13 +148,13 @@ def test_the_counts_are_those_of_the_files():
 
 def test_no_file_is_part_of_two_faults():
     planted = [path for groups in ANSWERS["findings"].values() for group in groups for path in group]
-    planted += [pair[end] for pair in ANSWERS["later"] for end in "ab"]
+    planted += [pair[end] for pair in ANSWERS["warped"] for end in "ab"]
     assert [path for path, times in Counter(planted).items() if times > 1] == []
     assert all((ROOT / "dataset" / path).is_file() for path in planted)
 
 
 def test_the_code_says_where_the_copies_are():
-    for pair in ANSWERS["pairs"] + ANSWERS["later"]:
+    for pair in ANSWERS["pairs"] + ANSWERS["warped"]:
         (split_a, label_a, _), (split_b, label_b, _) = pair["a"].split("/"), pair["b"].split("/")
         family = "LEK" if split_a != split_b else "DUP" if label_a == label_b else "LBL"
         assert pair["code"].startswith(family), pair
@@ -184,8 +184,8 @@ def test_a_planted_copy_is_what_the_answer_says(pair):
     assert correlation(seen, grey(b)) > 0.95
 
 
-@pytest.mark.parametrize("pair", ANSWERS["later"], ids=lambda pair: pair["how"])
-def test_a_later_copy_is_the_warp_that_the_answer_says(pair):
+@pytest.mark.parametrize("pair", ANSWERS["warped"], ids=lambda pair: pair["how"])
+def test_a_warped_copy_is_the_warp_that_the_answer_says(pair):
     a, b = grey(ROOT / "dataset" / pair["a"]), grey(ROOT / "dataset" / pair["b"])
     transform, side = pair["transform"], 96
     # Forward, point by point, as the README has it: where does each pixel of a land in b?
@@ -256,7 +256,7 @@ def test_only_the_planted_class_drifts_and_only_in_val():
 
 @pytest.mark.parametrize("name", ["dataset", "clean"])
 def test_no_other_two_pictures_look_alike(name):
-    known = {frozenset((pair["a"], pair["b"])) for pair in ANSWERS["pairs"] + ANSWERS["later"]}
+    known = {frozenset((pair["a"], pair["b"])) for pair in ANSWERS["pairs"] + ANSWERS["warped"]}
     known |= {frozenset(two) for groups in ANSWERS["findings"].values() for group in groups for two in combinations(group, 2)}
     blank = {path for group in ANSWERS["findings"]["INT110"] for path in group}
     paths = [path for path in samples(name) if picture(ROOT / name / path) is not None and path not in blank]

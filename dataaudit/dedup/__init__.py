@@ -187,7 +187,7 @@ def _by_pair(
     nearest = np.minimum.reduceat(nominations.distance, starts)
     close = nominations.distance <= np.repeat(nearest, np.diff(starts, append=len(nominations))) + _EQUALLY_NEAR
     orientations = [
-        tuple(int(orientation) for orientation in group[near])
+        tuple(int(orientation) for orientation in group[near] if orientation >= 0)
         for group, near in zip(np.split(nominations.orientation, starts[1:]), np.split(close, starts[1:]), strict=True)
     ]
     return nominations.a[starts], nominations.b[starts], nearest, orientations

@@ -23,16 +23,24 @@ if TYPE_CHECKING:
 
 _DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit of a hash: unstable under brightness
 
+_NORMALISATION: Final = 0.5
+_NEAR: Final = (6, 15)
+_SAMPLE: Final = 4096  # pictures that stand for the background
+_SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten times as many pictures (measured)
+_BLOCK: Final = 1024
+_AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nominations:
-    """Pairs to be verified: in orientation ``orientation`` (see ``domain.DIHEDRAL``) a may look like b; ``a < b``."""
+    """Pairs to be verified: in orientation ``orientation`` a may look like b; ``a < b``."""
 
     a: NDArray[np.int64]
     b: NDArray[np.int64]
     orientation: NDArray[np.int64]
+    """See ``domain.DIHEDRAL``; -1 where the nominator knows of none, and a has to be registered onto b."""
     distance: NDArray[np.float64]
-    """0 (the most alike) to 1; the verifier is asked in this order."""
+    """The verifier is asked in this order; 0 to 1 by hash, 1 and more by descriptor."""
 
     def __len__(self) -> int:
         """Return the number of nominations."""
@@ -66,7 +74,53 @@ def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Confi
     return closest(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nominations], ...]] = (dihedral_hash,)
+def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
+    """Nominate each picture's ``config.neighbours`` nearest by copy descriptor, if they are near enough.
+
+    Exact. The score of a pair is its cosine similarity less half of each one's *nearness*, its mean similarity to its 6th
+    to 15th nearest pictures (score normalisation against a background; Pizzi et al., SSCD, arXiv 2202.10261, §4.4):
+    pictures of a crowded kind must be more alike. The threshold rises with the number of pictures, so that the number of
+    false nominations a picture does not.
+    """
+    empty = np.empty(0, np.int64)
+    if not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
+        return Nominations(empty, empty, empty, np.empty(0))
+    described = features.descriptor[rows].astype(np.float32)
+    nearness = _nearness(described)
+    least = config.descriptor_score + _SCORE_A_DECADE * max(0.0, float(np.log10(len(rows) / 10_000)))
+    found = []
+    for start in range(0, len(rows), _BLOCK):
+        score = described[start : start + _BLOCK] @ described.T
+        score -= _NORMALISATION * (nearness[start : start + _BLOCK, None] + nearness)
+        own = np.arange(len(score))
+        score[own, own + start] = -np.inf
+        nearest = np.argpartition(score, -min(config.neighbours, len(rows) - 1), axis=1)[:, -config.neighbours :]
+        query, place = np.nonzero(np.take_along_axis(score, nearest, axis=1) >= least)
+        other = nearest[query, place]
+        found.append((query + start, other, score[query, other]))
+    query, other, score = (np.concatenate(column) for column in zip(*found, strict=True))
+    first, second = rows[np.minimum(query, other)], rows[np.maximum(query, other)]
+    return closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - score.astype(np.float64)) / 2.0)
+
+
+def _nearness(described: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return each picture's mean similarity to its 6th to 15th nearest in a sample of the others; (n,)."""
+    sample = described[np.linspace(0, len(described) - 1, min(len(described), _SAMPLE)).astype(np.int64)]
+    first, last = min(_NEAR[0], len(sample)), min(_NEAR[1], len(sample))
+    near = [
+        -np.partition(-(described[start : start + _BLOCK] @ sample.T), range(first - 1, last), axis=1)[:, first - 1 : last].mean(
+            1
+        )
+        for start in range(0, len(described), _BLOCK)
+    ]
+    nearness: NDArray[np.float32] = np.concatenate(near)
+    return nearness
+
+
+NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nominations], ...]] = (
+    dihedral_hash,
+    descriptor_neighbours,
+)
 """Every search that proposes pairs. A new one is a function here, and nothing else changes."""
 
 

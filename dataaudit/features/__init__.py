@@ -52,12 +52,13 @@ def measure(catalog: Catalog, config: Config, engine: Engine, progress: Callable
 
 @dataclass(slots=True)
 class _Row:
-    """What one file gave; the hashes of a batch are made together, so the lumas wait here for them."""
+    """What one file gave; the hashes and descriptors of a batch are made together, so what they need waits here."""
 
     failure: Failure | None = None
     sha256: bytes = bytes(32)
     pixel_digest: int = 0
     lumas: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    squashed: NDArray[np.uint8] | None = None
     properties: tuple[float, ...] = (np.nan,) * len(PROPERTY_NAMES)
     width: int = 0
     height: int = 0
@@ -93,11 +94,12 @@ def _measure_file(path: Path, max_pixels: int) -> _Row:
 
 
 def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
+    from dataaudit.features.descriptor import squashed  # noqa: PLC0415
     from dataaudit.features.hashes import square_lumas  # noqa: PLC0415
     from dataaudit.features.properties import properties  # noqa: PLC0415
 
     luma = picture.image.convert("L")
-    row.lumas = square_lumas(luma)
+    row.lumas, row.squashed = square_lumas(luma), squashed(picture.image)
     row.properties = properties(picture, luma, file_bytes)
     row.pixel_digest = _pixel_digest(picture)
     row.width, row.height, row.file_bytes = picture.width, picture.height, file_bytes
@@ -115,20 +117,24 @@ def _pixel_digest(picture: Picture) -> int:
 
 
 def _table(rows: Sequence[_Row]) -> FeatureTable:
-    """Turn the rows of a batch into columns, and make their hashes."""
+    """Turn the rows of a batch into columns, and make their hashes and descriptors."""
+    from dataaudit.features.descriptor import DIMENSIONS, describe  # noqa: PLC0415
     from dataaudit.features.hashes import phashes  # noqa: PLC0415
 
+    descriptor = np.zeros((len(rows), DIMENSIONS), np.float16)
     phash64, phash256 = np.zeros((len(rows), 8), np.uint64), np.zeros((len(rows), 8, 4), np.uint64)
     measured = [index for index, row in enumerate(rows) if row.lumas is not None]
     lumas = [row.lumas for row in rows if row.lumas is not None]
     if lumas:
         phash64[measured] = phashes([small for small, _ in lumas], max(BATCH, len(lumas)))[..., 0]
         phash256[measured] = phashes([large for _, large in lumas], max(BATCH, len(lumas)))
+        descriptor[measured] = describe([row.squashed for row in rows if row.squashed is not None])
     words = np.frombuffer(b"".join(row.sha256 for row in rows), ">u8").astype(np.uint64).reshape(-1, 4)
     return FeatureTable(
         sha256=words,
         phash64=phash64,
         phash256=phash256,
+        descriptor=descriptor,
         properties=np.array([row.properties for row in rows], np.float32).reshape(-1, len(PROPERTY_NAMES)),
         failures=tuple(row.failure for row in rows),
         **{name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in _PLAIN.items()},

@@ -134,7 +134,7 @@ def _unusual(content: str, mode: str, frames: int) -> Iterator[str]:
 
 def _flat(measurements: Measurements, config: Config) -> Iterator[Finding]:
     catalog, contrast = measurements.catalog, measurements.features.property("contrast")
-    for row in np.flatnonzero(measurements.copies.not_compared).tolist():
+    for row in np.flatnonzero(measurements.copies.not_compared & (contrast < config.flat_contrast)).tolist():
         found = f"contrast {float(contrast[row]):.1f}"
         message = f"the picture is flat ({found} of 255); it was not compared by content, so only byte-identical copies are known"
         yield _file("INT110", catalog, row, message, found, f"a luminance standard deviation above {config.flat_contrast:g}")
