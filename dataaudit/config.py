@@ -46,6 +46,10 @@ class Config(BaseModel):
     proved_quartile: float = Field(0.85, ge=0, le=1, description="… the lower quartile of the local correlations")
     probable_median: float = Field(0.85, ge=0, le=1, description="median from which it is probable, with …")
     probable_quartile: float = Field(0.7, ge=0, le=1, description="… the lower quartile")
+    registered_proved: tuple[float, float] = Field(
+        (0.97, 0.92), description="median and quartile where a had to be registered onto b"
+    )
+    registered_probable: tuple[float, float] = Field((0.93, 0.82), description="… from which such a copy is probable")
 
     # judge
     select: tuple[str, ...] = Field((), description="codes or code prefixes to run; empty: all")

@@ -5,7 +5,7 @@
 PICTURES.npy holds uint8 of shape (n, 64, 64, 3). Two copies of each picture of a batch are made (``augment.py``; the first
 is the picture itself three times in ten), and the network (``model.py``) learns to tell each copy's sibling from all other
 copies of the batch (InfoNCE), while KoLeo spreads the descriptors over the sphere (both as in SSCD, arXiv 2202.10261). What
-is kept is a running mean of the weights. A memory of earlier batches' descriptors as further negatives made it collapse.
+is kept is a running mean of the weights. A memory of earlier batches' descriptors as further negatives drew them together.
 The draws are fixed by the seed; floating-point sums over several threads are not.
 """
 # ruff: noqa: T201 - a script tells the terminal how far it is
@@ -54,6 +54,11 @@ class Trainer:
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.optimizer.build(self.model.trainable_variables)
 
+    def start(self, weights: Path) -> None:
+        """Go on from the weights that :meth:`save` wrote."""
+        self.model.load_weights(weights)
+        self.average.load_weights(weights)
+
     def pairs(self, pictures: tf.Tensor) -> tf.Tensor:
         """Return two copies of each picture, shape (2 × batch, 64, 64, 3): all the first ones, then all the second ones."""
         pictures = tf.cast(pictures, tf.float32) / 255.0
@@ -98,9 +103,9 @@ def rate(step: int, progress: float) -> float:
     return PEAK_RATE * min((step + 1) / WARMUP_STEPS, 1.0) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
 
 
-def train(pictures: np.ndarray, out: Path, *, steps: int, minutes: float, batch: int, seed: int) -> None:
+def train(trainer: Trainer, pictures: np.ndarray, out: Path, *, steps: int, minutes: float, seed: int) -> None:
     """Train for ``steps`` steps, or until ``minutes`` have passed; the learning rate falls to zero by whichever is first."""
-    trainer = Trainer(batch, seed)
+    batch = trainer.batch
     order, at = np.empty(0, np.int64), 0
     shuffler = np.random.default_rng(seed)
     start = saved = time.monotonic()
@@ -133,18 +138,22 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this time")
     parser.add_argument("--batch", type=int, default=128, help="pictures a step")
+    parser.add_argument("--start", type=Path, help="go on from these weights (.weights.h5); take another seed")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
     parser.add_argument("--seed", type=int, default=20_261_122)
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(arguments.batch, arguments.seed)
+    if arguments.start is not None:
+        trainer.start(arguments.start)
     train(
+        trainer,
         np.load(arguments.pictures, mmap_mode="r"),
         arguments.out,
         steps=arguments.steps,
         minutes=arguments.minutes,
-        batch=arguments.batch,
         seed=arguments.seed,
     )
 

@@ -87,7 +87,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
         return Nominations(empty, empty, empty, np.empty(0))
     described = features.descriptor[rows].astype(np.float32)
     nearness = _nearness(described)
-    least = config.descriptor_score + _SCORE_A_DECADE * max(0.0, float(np.log10(len(rows) / 10_000)))
+    least = config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(len(rows) / 10_000)))
     found = []
     for start in range(0, len(rows), _BLOCK):
         score = described[start : start + _BLOCK] @ described.T

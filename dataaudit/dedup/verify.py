@@ -73,6 +73,8 @@ class Answer:
     transform: Transform = field(default_factory=Transform)
     overlap: float = 1.0
     """The share of b that a shows."""
+    registered: bool = False
+    """Whether a had to be registered onto b."""
     failure: str = ""
     """Why the pictures could not be compared; empty where they were."""
 
@@ -142,7 +144,7 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
     compared = compare(warped, square_b, shown)
     if min(compared.textured) < ENOUGH_TEXTURE:
         return None
-    return replace(compared, textured=textured, transform=transform, overlap=round(float(shown.mean()), 4))
+    return replace(compared, textured=textured, transform=transform, overlap=round(float(shown.mean()), 4), registered=True)
 
 
 def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None = None) -> Answer:
