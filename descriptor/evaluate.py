@@ -6,7 +6,7 @@ GALLERY.npy and BACKGROUND.npy hold uint8 of shape (n, 64, 64, 3), neither of th
 by Keras's own ``ImageDataGenerator``, not by the code that training uses; of the pictures below ``--photos`` they are made
 at the pictures' own resolution, and the gallery is these pictures and GALLERY.npy together. Truth is the index of the source.
 """
-# ruff: noqa: T201 - a script prints its tables
+
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ copies of the batch (InfoNCE), while KoLeo spreads the descriptors over the sphe
 is kept is a running mean of the weights. A memory of earlier batches' descriptors as further negatives drew them together.
 The draws are fixed by the seed; floating-point sums over several threads are not.
 """
-# ruff: noqa: T201 - a script tells the terminal how far it is
+
 
 from __future__ import annotations
 
