@@ -7,7 +7,6 @@ by Keras's own ``ImageDataGenerator``, not by the code that training uses; of th
 at the pictures' own resolution, and the gallery is these pictures and GALLERY.npy together. Truth is the index of the source.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -9,7 +9,6 @@ is kept is a running mean of the weights. A memory of earlier batches' descripto
 The draws are fixed by the seed; floating-point sums over several threads are not.
 """
 
-
 from __future__ import annotations
 
 import argparse
