@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.candidates import distance256
+from dataaudit.dedup.candidates import by_content, distance256
 from dataaudit.domain import DIHEDRAL, Calibration
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config
 
     Rows are taken in the order of their content digests: the same pictures, whatever their names.
     """
-    sample = rows[np.lexsort(features.sha256[rows].T[::-1])][:_ROWS]
+    sample = rows[by_content(features, rows)][:_ROWS]
     first, second = np.triu_indices(len(sample), 1)
     a, b = np.minimum(sample[first], sample[second]), np.maximum(sample[first], sample[second])
     unlike = np.flatnonzero(distance256(features, a, 0, b) > config.hamming256)

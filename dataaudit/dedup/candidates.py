@@ -86,7 +86,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     if not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
         return Nominations(empty, empty, empty, np.empty(0))
     described = features.descriptor[rows].astype(np.float32)
-    nearness = _nearness(described)
+    nearness = _nearness(described, by_content(features, rows)[:_SAMPLE])
     least = config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(len(rows) / 10_000)))
     found = []
     for start in range(0, len(rows), _BLOCK):
@@ -103,9 +103,14 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     return closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - score.astype(np.float64)) / 2.0)
 
 
-def _nearness(described: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return each picture's mean similarity to its 6th to 15th nearest in a sample of the others; (n,)."""
-    sample = described[np.linspace(0, len(described) - 1, min(len(described), _SAMPLE)).astype(np.int64)]
+def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the places of ``rows`` in the order of their content digests: a draw that names have no say in."""
+    return np.lexsort(features.sha256[rows].T[::-1])
+
+
+def _nearness(described: NDArray[np.float32], background: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return each picture's mean similarity to its 6th to 15th nearest in the background, a sample of them all; (n,)."""
+    sample = described[background]
     first, last = min(_NEAR[0], len(sample)), min(_NEAR[1], len(sample))
     near = [
         -np.partition(-(described[start : start + _BLOCK] @ sample.T), range(first - 1, last), axis=1)[:, first - 1 : last].mean(

@@ -1,0 +1,89 @@
+"""The copy descriptor, and the search by it: near for copies, the same in every orientation, exact against its slow twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from dataaudit.config import Config
+from dataaudit.dedup.candidates import descriptor_neighbours
+from dataaudit.features.descriptor import DIMENSIONS, SIDE, describe, squashed
+from measurements import make_catalog, make_features
+from pictures import photo
+
+
+@pytest.fixture(scope="module")
+def described() -> np.ndarray:
+    return describe([squashed(photo(seed, (160, 120))) for seed in range(60)]).astype(np.float32)
+
+
+def test_a_descriptor_has_length_one_whatever_the_picture():
+    blank, tiny, long = Image.new("RGB", (90, 70)), photo(1, (3, 5)), photo(2, (900, 20))
+    found = describe([squashed(picture) for picture in (blank, tiny, long)])
+    assert found.dtype == np.float16
+    assert found.shape == (3, DIMENSIONS)
+    np.testing.assert_allclose(np.linalg.norm(found.astype(float), axis=1), 1.0, atol=2e-3)
+
+
+def test_a_descriptor_does_not_depend_on_its_neighbours_in_the_batch():
+    pictures = [squashed(photo(seed)) for seed in range(70)]
+    together = describe(pictures)
+    np.testing.assert_array_equal(
+        np.concatenate([describe(pictures[:5]), describe(pictures[5:33]), describe(pictures[33:])]), together
+    )
+    np.testing.assert_array_equal(describe(pictures[11:12])[0], together[11])
+
+
+def test_it_is_the_same_in_all_eight_orientations(described):
+    picture = squashed(photo(7, (160, 120)))
+    for mirrored in (picture, picture[:, ::-1]):
+        for turns in range(4):
+            seen = describe([np.ascontiguousarray(np.rot90(mirrored, turns))])[0].astype(np.float32)
+            assert seen @ described[7] > 0.999
+
+
+def test_a_copy_is_nearer_than_every_other_picture(described):
+    for seed in range(0, 60, 6):
+        picture = photo(seed, (160, 120))
+        copies = [picture.rotate(12), picture.crop((16, 12, 144, 108)), ImageEnhance.Brightness(picture).enhance(1.4)]
+        similarity = describe([squashed(copy) for copy in copies]).astype(np.float32) @ described.T
+        assert (similarity.argmax(axis=1) == seed).all()
+
+
+def table(described: np.ndarray):
+    catalog = make_catalog([(f"a/{row:03}.jpg", "a", None) for row in range(len(described))])
+    return make_features(catalog, descriptor=dict(zip(catalog.paths, described, strict=True)))
+
+
+@pytest.mark.parametrize("neighbours", [1, 3, 100])
+def test_the_search_finds_what_looking_at_everything_finds(described, neighbours):
+    close = described[:20] + np.random.default_rng(0).normal(0, 0.03, (20, DIMENSIONS))
+    everything = np.concatenate([described, close / np.linalg.norm(close, axis=1, keepdims=True)]).astype(np.float16)
+    config = Config(neighbours=neighbours, descriptor_score=0.1)
+    features = table(everything)
+    rows = np.array([row for row in range(80) if row % 7])
+    found = descriptor_neighbours(features, rows, config)
+    vectors = everything[rows].astype(np.float64)
+    similar = vectors @ vectors.T
+    near = np.array([np.mean(sorted(line, reverse=True)[5:15]) for line in similar])
+    expected = set()
+    for i in range(len(rows)):
+        scores = {j: similar[i, j] - 0.5 * (near[i] + near[j]) for j in range(len(rows)) if j != i}
+        for j in sorted(scores, key=scores.__getitem__, reverse=True)[:neighbours]:
+            if scores[j] >= 0.1 - 0.06:  # fewer than a thousand pictures
+                expected.add((min(rows[i], rows[j]), max(rows[i], rows[j])))
+    assert set(zip(found.a, found.b, strict=True)) == expected
+    assert expected
+    assert (found.orientation == -1).all()
+
+
+def test_no_neighbours_and_no_pictures_are_no_nominations(described):
+    features = table(described)
+    assert len(descriptor_neighbours(features, np.arange(60), Config(neighbours=0))) == 0
+    assert len(descriptor_neighbours(features, np.arange(1), Config())) == 0
+    assert len(descriptor_neighbours(features, np.arange(0), Config())) == 0
+
+
+def test_the_network_sees_a_square(described):
+    assert squashed(photo(1, (300, 40))).shape == (SIDE, SIDE, 3)
