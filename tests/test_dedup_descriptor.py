@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from dataaudit.catalog import find
 from dataaudit.config import Config
+from dataaudit.dedup import relate
 from dataaudit.dedup.candidates import descriptor_neighbours
+from dataaudit.engines.local import LocalEngine
+from dataaudit.features import measure
 from dataaudit.features.descriptor import DIMENSIONS, SIDE, describe, squashed
 from measurements import make_catalog, make_features
-from pictures import photo
+from pictures import photo, save
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +91,15 @@ def test_no_neighbours_and_no_pictures_are_no_nominations(described):
 
 def test_the_network_sees_a_square(described):
     assert squashed(photo(1, (300, 40))).shape == (SIDE, SIDE, 3)
+
+
+def test_a_small_memory_limit_is_the_files_not_the_libraries(tmp_path):
+    for seed in range(12):
+        save(photo(seed, (200, 150)), tmp_path / f"a/{seed:02}.png")
+    save(photo(3, (200, 150)).rotate(10), tmp_path / "b/turned.png")
+    with LocalEngine(jobs=1, item_timeout=30, item_memory=128) as engine:
+        catalog = find(tmp_path, Config())
+        features = measure(catalog, Config(), engine)
+        graph = relate(catalog, features, Config(), engine)
+    assert features.readable.all()
+    assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/03.png", "b/turned.png"]]

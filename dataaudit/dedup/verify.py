@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import DIHEDRAL, Transform
+from dataaudit.engines.memory import unlimited
 from dataaudit.features.decode import DecodeError, load
 
 if TYPE_CHECKING:
@@ -126,9 +127,10 @@ def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
 
 def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
     """Register a onto b and compare where they overlap; None where they cannot be registered."""
-    from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
+    with unlimited():
+        from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
 
-    view_a, view_b = a.view(), b.view()
+    view_a, view_b = a.view(align.View), b.view(align.View)
     found = align.register(view_a, view_b)
     if found is None:
         return None
@@ -199,12 +201,10 @@ class _Seen:
     """(side, side) of ``SIDE`` or, for a tiny picture, half of it; 0 to 255."""
     _view: View | None = None
 
-    def view(self) -> View:
-        """Return the picture as ``align`` wants it."""
-        from dataaudit.dedup.align import View  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
-
+    def view(self, make: type[View]) -> View:
+        """Return the picture as ``align`` wants it, made once."""
         if self._view is None:
-            self._view = View(self.luma)
+            self._view = make(self.luma)
         return self._view
 
 

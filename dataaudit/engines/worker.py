@@ -22,6 +22,8 @@ import traceback
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final, cast
 
+from dataaudit.engines import memory
+
 if TYPE_CHECKING:
     import queue
 
@@ -160,7 +162,7 @@ def serve(item_timeout: float, item_memory: int) -> None:
         try:
             function, items = pickle.loads(task)  # noqa: S301 - written by our own parent
             if not limited:  # after the import of the function's module, whose size is not the item's fault
-                _limit_memory(item_memory)
+                memory.limit(item_memory)
                 limited = True
             payload = pickle.dumps(("done", function(items, begin)))
         except MemoryError:
@@ -183,16 +185,3 @@ def _pickled_error(error: Exception) -> bytes:
         pickle.loads(payload)  # noqa: S301 - written one line above
         return payload
     return pickle.dumps(("error", RuntimeError(note)))
-
-
-def _limit_memory(mebibytes: int) -> None:
-    try:
-        import resource  # noqa: PLC0415 - Unix only
-
-        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - pathlib costs the worker's start
-            held = int(statm.read().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = held + mebibytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.engines.memory import unlimited
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,8 +50,9 @@ def describe(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
 
 @cache
 def _session() -> InferenceSession:
-    from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415 - workers only
+    with unlimited():
+        from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415 - workers only
 
-    options = SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return InferenceSession(MODEL.read_bytes(), options, providers=["CPUExecutionProvider"])
+        options = SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        return InferenceSession(MODEL.read_bytes(), options, providers=["CPUExecutionProvider"])
