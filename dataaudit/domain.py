@@ -590,3 +590,5 @@ class Plan:
     split: SplitPlan
     class_weights: ClassWeights
     augmentation: AugmentationPlan
+    decoder: Literal["tensorflow", "pillow"] = "tensorflow"
+    """What ``pipeline.py`` decodes pictures with."""

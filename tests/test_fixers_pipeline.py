@@ -107,15 +107,39 @@ def test_text_from_the_dataset_cannot_become_code(tmp_path):
     compile(text, "pipeline.py", "exec")
 
 
+@pytest.mark.parametrize(
+    ("content", "decoder"),
+    [
+        ("JPEG", "tensorflow"),
+        ("GIF", "tensorflow"),
+        ("TIFF", "pillow"),
+        ("WEBP", "pillow"),
+        ("BMP", "pillow"),
+        ("AVIF", "pillow"),
+    ],
+)
+def test_the_decoder_follows_the_content_and_not_the_name(content, decoder):
+    rows = [("a/1.jpg", "a", None), ("a/2.tif", "a", None)]
+    assert make_plan(make(rows, format={"a/1.jpg": content, "a/2.tif": "PNG"}), Config()).decoder == decoder
+
+
+def test_a_file_that_is_left_out_does_not_choose_the_decoder():
+    rows = [("a/1.jpg", "a", "train"), ("a/2.jpg", "a", "train"), ("x.jpg", None, "train")]
+    assert make_plan(make(rows, format={"x.jpg": "TIFF"}), Config()).decoder == "tensorflow"
+
+
 @pytest.mark.tensorflow
 def test_formats_that_tensorflow_cannot_read_are_decoded_by_pillow(tmp_path):
-    rows = []
-    for number, ending in enumerate(["tif", "webp", "bmp", "png"] * 3):
-        path = f"a{number % 2}/{number}.{ending}"
+    rows, formats = [], {}
+    for number, content in enumerate(["TIFF", "WEBP", "BMP", "PNG"] * 3):
+        path = f"a{number % 2}/{number}.jpg"  # whatever its name says
         picture = photo(number, (32, 32))
-        save(picture.quantize(16) if ending == "bmp" else picture, tmp_path / "data" / path)
+        (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+        (picture.quantize(16) if content == "BMP" else picture).save(tmp_path / "data" / path, format=content)
         rows.append((path, f"a{number % 2}", None))
-    measured = make(rows, catalog={"root": tmp_path / "data"}, width={p: 32 for p, *_ in rows}, height={p: 32 for p, *_ in rows})
+        formats[path] = content
+    sides = dict.fromkeys(formats, 32)
+    measured = make(rows, catalog={"root": tmp_path / "data"}, width=sides, height=sides, format=formats)
     write(make_plan(measured, Config(ratios=(0.5, 0.5, 0.0))), tmp_path / "plan")
     trained = run(tmp_path / "plan" / "pipeline.py", "--epochs", "1", "--save", tmp_path / "model.keras")
     assert trained.returncode == 0, trained.stderr

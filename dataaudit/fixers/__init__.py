@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dataaudit.domain import Plan
 from dataaudit.fixers.augmentation import plan_augmentation
 from dataaudit.fixers.class_weights import weigh
+from dataaudit.fixers.keras_pipeline import choose_decoder
 from dataaudit.fixers.split import make_split
 
 if TYPE_CHECKING:
@@ -26,4 +27,4 @@ def make_plan(measurements: Measurements, config: Config) -> Plan:
         PlanError: if the ratios or folds are impossible, or no sample can be placed.
     """
     split = make_split(measurements, config)
-    return Plan(split, weigh(split, config), plan_augmentation(measurements, split, config))
+    return Plan(split, weigh(split, config), plan_augmentation(measurements, split, config), choose_decoder(measurements, split))

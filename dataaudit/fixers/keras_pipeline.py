@@ -5,16 +5,16 @@ from __future__ import annotations
 from importlib.resources import files
 from string import Template
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from dataaudit.domain import NONE
 
 if TYPE_CHECKING:
-    from dataaudit.domain import AugmentationLayer, AugmentationPlan, Plan
+    from dataaudit.domain import AugmentationLayer, AugmentationPlan, Measurements, Plan, SplitPlan
 
-__all__ = ["needs_pillow", "render"]
+__all__ = ["choose_decoder", "render"]
 
 _TENSORFLOW: Final = '''def decode(path):
     """Return one picture as Keras would load it: three channels, resized; EXIF orientation is not applied."""
@@ -37,13 +37,13 @@ def decode(path):
     picture = tf.image.resize(picture, IMAGE_SIZE)
     return tf.ensure_shape(picture, (*IMAGE_SIZE, 3))'''
 
-_UNSURE: Final = (".avif", ".bmp", ".tif", ".tiff", ".webp")
-"""Endings of files that some TensorFlow from 2.17 on cannot decode, or reads wrongly (palette BMP: as indices)."""
+_SURE: Final = ("GIF", "JPEG", "PNG")
+"""Formats that every TensorFlow from 2.17 on decodes; others not every one does, or wrongly (palette BMP: as indices)."""
 
 
 def render(plan: Plan) -> str:
-    """Return the text of ``pipeline.py``; it decodes with Pillow where the plan holds files TensorFlow may not read."""
-    pillow = needs_pillow(plan)
+    """Return the text of ``pipeline.py``."""
+    pillow = plan.decoder == "pillow"
     template = files("dataaudit.fixers").joinpath("templates/pipeline.py.template").read_text(encoding="utf-8")
     return Template(template).substitute(
         needs_pillow=", Pillow" if pillow else "",
@@ -55,10 +55,10 @@ def render(plan: Plan) -> str:
     )
 
 
-def needs_pillow(plan: Plan) -> bool:
-    """Return whether a placed file is named as a format that not every TensorFlow decodes rightly."""
-    placed = np.flatnonzero(plan.split.split_codes != NONE)
-    return any(plan.split.catalog.paths[row].lower().endswith(_UNSURE) for row in placed)
+def choose_decoder(measurements: Measurements, split: SplitPlan) -> Literal["tensorflow", "pillow"]:
+    """Return Pillow where a placed file, whatever its name says, holds a format that not every TensorFlow decodes rightly."""
+    placed = split.split_codes != NONE
+    return "tensorflow" if np.isin(measurements.features.format[placed], _SURE).all() else "pillow"
 
 
 def _layers(augmentation: AugmentationPlan) -> str:
