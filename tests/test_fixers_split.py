@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -359,7 +360,7 @@ def test_ratios_may_have_no_test():
     assert np.bincount(plan.split_codes).tolist() == [80, 20]
 
 
-@pytest.mark.parametrize("ratios", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.0, 0.5, 0.5)])
+@pytest.mark.parametrize("ratios", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.0, 0.5, 0.5), (math.nan, 0.5, 0.5)])
 def test_impossible_ratios_are_refused(ratios):
     with pytest.raises(PlanError, match="summing to 1"):
         make_split(make(rows_of({None: {"a": 9}})), Config(ratios=ratios))

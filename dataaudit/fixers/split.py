@@ -72,7 +72,8 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
 
 def _validate(config: Config) -> None:
     ratios = config.ratios
-    if ratios is not None and (min(ratios) < 0 or abs(sum(ratios) - 1) > 1e-6 or ratios[TRAIN] <= 0):  # noqa: PLR2004 - rounding only
+    possible = ratios is None or (min(ratios) >= 0 and abs(sum(ratios) - 1) <= 1e-6 and ratios[TRAIN] > 0)  # noqa: PLR2004 - rounding only
+    if ratios is not None and not possible:  # not a number is not possible either
         found = ", ".join(f"{ratio:g}" for ratio in ratios)
         message = f"ratios {found}: expected train, val, test, none negative, train above 0, summing to 1."
         raise PlanError(message)
