@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+
+def known_codes(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the codes of ``--require`` in capitals.
+
+    Raises:
+        UsageError: if there is no such rule; to ignore it would be to pass what was not checked.
+    """
+    codes = tuple(code.strip().upper() for code in given)
+    known = {rule.code for rule in known_rules()} if codes else set()
+    for code in codes:
+        if code not in known:
+            message = f"--require {code}: there is no such rule. `dataaudit rules` lists them all."
+            raise UsageError(message)
+    return codes
+
+
 FORMATS = ("text", "json", "html", "markdown")
 CONFIG_OPTIONS = (
     click.option("--manifest", metavar="FILE", help="CSV or JSONL with path,label[,split][,group]; relative to DATASET."),
@@ -45,7 +61,7 @@ SPLIT_OPTIONS = (
 )
 FAIL_OPTIONS = (
     click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]), default="error", show_default=True),
-    click.option("--require", multiple=True, metavar="CODE", help="Exit 3 if this rule could not run."),
+    click.option("--require", multiple=True, metavar="CODE", callback=known_codes, help="Exit 3 if this rule could not run."),
 )
 OUTPUT_OPTIONS = (
     click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of stdout."),
@@ -99,20 +115,21 @@ def audit(dataset: Path, form: str, reports: tuple[str, ...], output: Path, requ
     config = configured(given)
     targets = [*report_targets(reports), ("html", output / "report.html"), ("json", output / "report.json")]
     refuse_outputs([output, *(path for _, path in targets)], dataset)
+    plan_folder.refuse(output, dataset)
     with progress(quiet=bool(given["quiet"])) as observe:
         measurements = pipeline.measure(dataset, config, observe)
-        report = pipeline.judge(measurements, config)
-        plan = pipeline.correct(measurements, config)
+    report = pipeline.judge(measurements, config)
+    tell(report, form, targets)  # first: where no plan can be made, the findings say why
+    plan = pipeline.correct(measurements, config)
     plan_folder.write(plan, output)
-    tell(report, form, targets)
     if form == "text":
-        click.echo(f"\n{render(plan)}\nWritten to {output}: report.html, report.json, and the plan. Next:")
+        click.echo(printable(f"\n{render(plan)}\nWritten to {output}: report.html, report.json, and the plan. Next:"))
         commands = (f"dataaudit apply {output} --to NEW_DIR", f"python {output / 'pipeline.py'} --epochs 1")
         longest = max(map(len, commands))
         for command, effect in zip(
             commands, ("the corrected dataset, as a new tree", "train on the corrected split"), strict=True
         ):
-            click.echo(f"  {command:<{longest}}  # {effect}")
+            click.echo(printable(f"  {command:<{longest}}  # {effect}"))
     sys.exit(exit_code(report, "never", require))
 
 
@@ -156,6 +173,7 @@ def split(dataset: Path, output: Path | None, **given: object) -> None:
     config = configured(given)
     if output is not None:
         refuse_outputs([output], dataset)
+        plan_folder.refuse(output, dataset)
     with progress(quiet=bool(given["quiet"])) as observe:
         plan = pipeline.correct(pipeline.measure(dataset, config, observe), config)
     if output is not None:

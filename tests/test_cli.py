@@ -75,6 +75,7 @@ class TestScan:
 
     def test_a_required_rule_that_could_not_run_exits_with_3(self, leaky):
         assert run("scan", leaky, "--require", "LEK205").exit_code == 3
+        assert run("scan", leaky, "--require", "lek205").exit_code == 3
         assert run("scan", leaky, "--require", "LEK201").exit_code == 1
 
     def test_a_rule_that_fails_exits_with_3_and_the_others_still_run(self, leaky, monkeypatch):
@@ -113,6 +114,7 @@ class TestErrors:
             ["scan", ".", "--role", "x=y"],
             ["scan", ".", "--jobs", "0"],
             ["scan", ".", "--select", "NOPE"],
+            ["scan", ".", "--require", "LEK999"],
             ["scan", ".", "--report", "pdf:x"],
             ["scan", ".", "--config", "missing.toml"],
             ["scan", ".", "--nonsense"],
@@ -171,6 +173,25 @@ class TestAuditAndSplit:
         ]
         assert run("apply", tmp_path / "out", "--to", tmp_path / "new").exit_code == 0
         assert run("scan", tmp_path / "new", "--select", "LEK").exit_code == 0
+
+    def test_where_no_plan_can_be_made_the_report_says_why(self, tmp_path):
+        (tmp_path / "data/train/a").mkdir(parents=True)
+        (tmp_path / "data/train/a/1.jpg").write_bytes(b"no picture")
+        result = run("audit", tmp_path / "data", "--output", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "INT101" in result.stdout
+        assert "can be placed" in result.stderr
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+
+    @pytest.mark.parametrize("command", ["audit", "split"])
+    def test_files_of_no_plan_are_refused_before_the_work(self, leaky, tmp_path, monkeypatch, command):
+        monkeypatch.setattr("dataaudit.pipeline.measure", lambda *_: pytest.fail("the dataset was measured"))
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/pipeline.py").write_text("my own")
+        result = run(command, leaky, "--output", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "pipeline.py" in result.stderr
+        assert (tmp_path / "out/pipeline.py").read_text() == "my own"
 
     def test_split_tells_what_it_would_do_and_writes_only_when_asked(self, leaky, tmp_path):
         before = sorted(tmp_path.rglob("*"))

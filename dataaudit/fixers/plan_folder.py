@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from dataaudit.domain import AugmentationPlan, Catalog, ClassWeights, Plan, SplitPlan
 
-__all__ = ["COLUMNS", "Row", "SavedPlan", "read", "write"]
+__all__ = ["COLUMNS", "Row", "SavedPlan", "read", "refuse", "write"]
 
 COLUMNS: Final = ("path", "label", "split", "fold", "group", "sha256", "previous_split", "reason")
 FILES: Final = ("manifest.csv", "class_weights.json", "augmentation.json", "pipeline.py", "plan.json")
@@ -74,7 +74,7 @@ def write(plan: Plan, directory: Path) -> None:
             of no plan.
     """
     root = plan.split.catalog.root
-    _check(directory, root)
+    refuse(directory, root)
     texts = {
         "manifest.csv": _manifest(plan.split),
         "class_weights.json": _json(_class_weights(plan.class_weights)),
@@ -137,7 +137,12 @@ def _rows(lines: Iterator[list[str]], directory: Path) -> Iterator[Row]:
         yield Row(*line)
 
 
-def _check(directory: Path, root: Path) -> None:
+def refuse(directory: Path, root: Path) -> None:
+    """Refuse a folder that a plan of the dataset ``root`` may not be written to; nothing is touched.
+
+    Raises:
+        PlanError: if it lies inside the dataset, is a file, or holds a file of one of our names that is of no plan.
+    """
     real, dataset = Path(os.path.realpath(directory)), Path(os.path.realpath(root))
     if real == dataset or dataset in real.parents:
         message = f"{directory}: lies inside the dataset {root}, and a plan there would become part of it. Name a folder outside."
