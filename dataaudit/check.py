@@ -52,17 +52,19 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
     files, notes = (_given(paths), []) if paths else _staged()
     by_dataset, homeless = _datasets(files, dataset, Roles.of(config.roles))
     if homeless:
-        notes.append(
-            f"{len(homeless)} image(s) lie in no dataset that can be recognised by its split folders (first: {homeless[0]}): "
-            "not checked. Name their dataset with --dataset DIR."
-        )
+        images = f"{len(homeless)} image{'s' if len(homeless) > 1 else ''}"
+        where, remedy = f"outside of {dataset}", ""
+        if dataset is None:
+            where = "in no dataset that can be recognised by its split folders"
+            remedy = " Name their dataset with --dataset DIR."
+        notes.append(f"{images} not checked, {where}; the first: {homeless[0]}.{remedy}")
     if not by_dataset:
         notes.append("no image to check.")
     lines, reports = [], []
     for root, members in sorted(by_dataset.items()):
         report = _concerning(pipeline.scan(root, config, observe), members)
         reports.append(report)
-        lines += [_line(root, report, finding) for finding in report.findings if finding.rule.severity != "info"]
+        lines += [_line(root, report, finding, members) for finding in report.findings if finding.rule.severity != "info"]
     return Outcome(tuple(lines), tuple(notes), tuple(reports))
 
 
@@ -93,8 +95,13 @@ def _staged() -> tuple[list[_File], list[str]]:
     staged = [top / name for name in _git("diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT", top=top)]
     images = [file for file in staged if is_image_name(file.name)]
     differing = {top / name for name in _git("diff", "--name-only", "-z", top=top)} & set(images)
-    notes = [f"{file}: differs from what is staged; the file in the working tree was checked." for file in sorted(differing)]
-    return [_File(file, top) for file in images], notes
+    notes = [
+        f"{file}: differs from what is staged; the file in the working tree was checked."
+        if file.is_file()
+        else f"{file}: is staged, but is not in the working tree: not checked. Restore or unstage it."
+        for file in sorted(differing)
+    ]
+    return [_File(file, top) for file in images if file.is_file()], notes
 
 
 def _git(*command: str, top: Path | None = None) -> list[str]:
@@ -152,6 +159,8 @@ def _concerning(report: Report, members: set[str]) -> Report:
     return replace(report, findings=tuple(filter(kept, report.findings)))
 
 
-def _line(root: Path, report: Report, finding: Finding) -> str:
-    first = report.measurements.catalog.paths[finding.samples[0]] if finding.samples else ""
+def _line(root: Path, report: Report, finding: Finding, members: set[str]) -> str:
+    """Return a finding as one line that begins with the first of its files that are checked."""
+    paths = [report.measurements.catalog.paths[row] for row in finding.samples]
+    first = next((path for path in paths if path in members), "")
     return f"{root / first}: {finding.rule.code} {finding.rule.severity}: {finding.message}"

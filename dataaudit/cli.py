@@ -198,7 +198,7 @@ def apply(plan: Path, to: Path, mode: Mode, source: Path | None, *, quiet: bool)
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--dataset", type=click.Path(path_type=Path, file_okay=False), help="The dataset the files belong to.")
+@click.option("--dataset", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The dataset the files belong to.")
 @options(CONFIG_OPTIONS, FAIL_OPTIONS)
 def check(paths: tuple[Path, ...], dataset: Path | None, fail_on: str, require: tuple[str, ...], **given: object) -> None:
     """Check the staged images (or PATHS) against their dataset: the pre-commit check."""

@@ -75,7 +75,7 @@ def test_a_fault_blocks_the_commit_and_names_the_file(repository, path, picture,
     done = check(repository)
     assert done.returncode == 1
     assert code in done.stdout
-    assert Path(path).name in done.stdout
+    assert f"{path}: {code}" in done.stdout, "the line begins with the file that is checked, whatever comes first by name"
 
 
 def test_faults_of_files_that_are_not_staged_do_not_block(repository):
@@ -91,6 +91,14 @@ def test_a_picture_outside_every_dataset_is_not_checked_and_said_so(repository):
     assert done.returncode == 0
     assert "docs/screenshot.png" in done.stderr
     assert "--dataset" in done.stderr
+    named = check(repository, "--dataset", "data")
+    assert named.returncode == 0
+    assert "outside of data" in named.stderr
+
+
+def test_a_dataset_that_is_not_there_is_no_pass(repository):
+    stage(repository, "data/val/a/copy.jpg", photo(2))
+    assert check(repository, "--dataset", "dta").returncode == 2
 
 
 def test_a_flat_dataset_is_named(repository, tmp_path):
@@ -107,6 +115,8 @@ def test_a_file_that_differs_from_what_is_staged_is_told(repository):
     stage(repository, "data/val/a/new.png", photo(50))
     save(photo(52), repository / "data/val/a/new.png")
     assert "differs from what is staged" in check(repository).stderr
+    (repository / "data/val/a/new.png").unlink()
+    assert "is not in the working tree: not checked" in check(repository).stderr
 
 
 def test_outside_a_repository_it_says_what_to_do(tmp_path):
