@@ -355,6 +355,14 @@ def test_small_classes_reach_every_split_they_can(count):
     assert bool(plan.impossible) == (count < 3)
 
 
+def test_what_few_images_make_impossible_is_said_as_it_is():
+    one = make_split(make(rows_of({None: {"a": 1}})), Config()).impossible
+    assert any("train holds 100.0 % instead of 70.0 %: 1 image cannot be shared out" in sentence for sentence in one)
+    assert not any("1 samples" in sentence for sentence in one)
+    rows = [(f"a/{number}.jpg", "a", None, "g" if number < 3 else None) for number in range(4)]
+    assert any("the largest has 3 samples" in sentence for sentence in make_split(make(rows), Config()).impossible)
+
+
 def test_ratios_may_have_no_test():
     plan = make_split(make(rows_of({None: {"a": 100}})), Config(ratios=(0.8, 0.2, 0.0)))
     assert np.bincount(plan.split_codes).tolist() == [80, 20]

@@ -85,7 +85,12 @@ def test_formats_and_extensions(name, content, expected):
 
 
 def test_flat_pictures():
-    assert codes(make(ROWS, not_compared=[PATH])) == [("INT110", (0,))]
+    flat = {"contrast": np.where(np.arange(len(ROWS)) == 0, 2.0, 40.0)}
+    assert codes(make(ROWS, not_compared=[PATH], properties=flat)) == [("INT110", (0,))]
+
+
+def test_a_picture_with_too_little_texture_to_be_compared_is_not_called_blank():
+    assert codes(make(ROWS, not_compared=[PATH])) == []
 
 
 @pytest.mark.parametrize("kind", ["irregular", "dangling-link", "link-loop", "directory-link", "no-permission"])

@@ -33,7 +33,7 @@ much; smaller pictures are enlarged to it."""
 _LONG_SIDE: Final = 512
 _RATIO: Final = 0.8
 _REPROJECTION: Final = 3.0  # pixels
-_FEWEST_INLIERS: Final = 6
+_FEWEST_INLIERS: Final = 10  # silhouettes on plain sky fit one another with 6 to 9; true copies have 18 and more, rarely fewer
 _SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: smallest, largest, largest over smallest
 _SIFT: Final = cv2.SIFT.create(nfeatures=300, contrastThreshold=0.005)
 _ECC: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
@@ -75,7 +75,7 @@ class Registration:
 
 
 def register(a: View, b: View) -> Registration | None:
-    """Estimate the affine map of a onto b; None where no believable one has six consistent matches."""
+    """Estimate the affine map of a onto b; None where no believable one has ten consistent matches."""
     best: Registration | None = None
     for mirrored in (False, True):
         points_a, points_b = _matches(a.features(mirrored=mirrored), b.features(mirrored=False))
