@@ -134,12 +134,12 @@ def _tell_remade(
         return
     sizes = np.bincount(parts, units.sizes, len(ROLES)) / units.sizes.sum()
     largest = int(np.argmax(units.sizes))
+    first = measurements.catalog.paths[int(units.rows[units.starts[largest] : units.starts[largest + 1]].min())]
+    why = f"units are placed whole, and the largest has {int(units.sizes[largest])} samples ({first} is one)"
+    if units.sizes[largest] == 1:
+        why = f"{len(units)} image{'s' if len(units) > 1 else ''} cannot be shared out more evenly"
     for split in wanted[np.abs(sizes[wanted] - np.array(ratios)[wanted]) > SIZE_TOLERANCE]:
-        first = measurements.catalog.paths[int(units.rows[units.starts[largest] : units.starts[largest + 1]].min())]
-        draft.impossible.append(
-            f"{ROLES[split]} holds {100 * sizes[split]:.1f} % instead of {100 * ratios[split]:.1f} %: units are placed whole, "
-            f"and the largest has {int(units.sizes[largest])} samples ({first} is one)."
-        )
+        draft.impossible.append(f"{ROLES[split]} holds {100 * sizes[split]:.1f} % instead of {100 * ratios[split]:.1f} %: {why}.")
 
 
 def _folds(
@@ -192,5 +192,6 @@ def _tell(
     nameless = sum(not is_utf8(path) for path in catalog.paths)
     if nameless:
         draft.impossible.append(
-            f"{nameless} files have names that are not UTF-8: they are left out, and manifest.csv cannot list them."
+            f"{nameless} file{'s' if nameless > 1 else ''} with a name that is not UTF-8: left out, and manifest.csv cannot list "
+            f"{'them' if nameless > 1 else 'it'}."
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, CopyEvidence, Finding, NotRun, Rule
 from dataaudit.scanners.copy_groups import closest, closest_first, copy_groups, sentence
+from dataaudit.scanners.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,8 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     catalog = measurements.catalog
     if len(catalog.classes) < 2:  # noqa: PLR2004 - labels that could disagree
         for each in RULES:
-            yield NotRun(each, f"not-applicable: the dataset has {len(catalog.classes)} class(es); labels cannot disagree")
+            has = counted(len(catalog.classes), "class", "classes")
+            yield NotRun(each, f"not-applicable: the dataset has {has}; labels cannot disagree")
         return
     labels = catalog.label_codes
     for group in copy_groups(measurements):

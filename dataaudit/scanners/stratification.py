@@ -8,7 +8,7 @@ import numpy as np
 
 from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import counted_once
-from dataaudit.scanners.wording import percent, surely
+from dataaudit.scanners.wording import counted, percent, surely
 from dataaudit.statistics.shares import differences
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
     train = _class_counts(catalog, once, "train")
     counts = {role: found for role in others if (found := _class_counts(catalog, once, role)).any()}
     if not train.any() or not counts or len(catalog.classes) < 2:  # noqa: PLR2004 - shares need two classes
-        yield NotRun(SHARES, f"not-applicable: {len(catalog.classes)} class(es), labels in train and another split are needed")
+        has = counted(len(catalog.classes), "class", "classes")
+        yield NotRun(SHARES, f"not-applicable: the dataset has {has}; two, with labels in train and in another split, are needed")
         return
     compared = differences(train, list(counts.values()), alpha=config.alpha, least=config.share_difference, seed=config.seed)
     for role, difference in zip(counts, compared, strict=True):
