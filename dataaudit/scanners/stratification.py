@@ -73,7 +73,7 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
     counts = {role: found for role in others if (found := _class_counts(catalog, once, role)).any()}
     if not train.any() or not counts or len(catalog.classes) < 2:  # noqa: PLR2004 - shares need two classes
         has = counted(len(catalog.classes), "class", "classes")
-        yield NotRun(SHARES, f"not-applicable: the dataset has {has}; two, with labels in train and in another split, are needed")
+        yield NotRun(SHARES, f"not-applicable: {has} in all; two are needed, with labels in train and in another split")
         return
     compared = differences(train, list(counts.values()), alpha=config.alpha, least=config.share_difference, seed=config.seed)
     for role, difference in zip(counts, compared, strict=True):
