@@ -144,6 +144,13 @@ def test_brightness_follows_val_and_never_looks_at_test():
     assert layer(augmentation(PLAIN, properties=bright("test")), "RandomBrightness") is None
 
 
+def test_of_too_few_pictures_brightness_is_not_said_to_be_the_same():
+    few = rows_of({"train": {"a": 4, "b": 4}, "val": {"a": 2, "b": 2}})
+    luminance = [120.0 + i if row[2] == "train" else 200.0 + i for i, row in enumerate(sorted(few))]
+    found = augmentation(few, properties={"luminance": luminance})
+    assert "too few pictures" in dict(found.left_out)["RandomBrightness"]
+
+
 @pytest.mark.parametrize(("side", "expected"), [(20, 32), (64, 64), (100, 96), (180, 192), (4000, 224)])
 def test_image_size_follows_the_train_pictures(side, expected):
     paths = [row[0] for row in PLAIN]

@@ -141,10 +141,10 @@ def _brightness(
 ) -> AugmentationLayer | tuple[str, str]:
     shift, effect = _drift(measurements, "luminance", train, val)
     if abs(effect) < config.drift_effect or min(len(train), len(val)) < config.drift_minimum:
-        return (
-            "RandomBrightness",
-            f"train and val are equally bright (standardised difference {effect:+.2f}); nothing asks for it",
-        )
+        why = f"train and val are much the same in brightness (standardised difference {effect:+.2f}); nothing asks for it"
+        if min(len(train), len(val)) < config.drift_minimum:
+            why = f"too few pictures to tell whether train and val differ in brightness: {len(train)} and {len(val)}"
+        return "RandomBrightness", why
     factor = round(float(np.clip(abs(shift) / 255, 0.05, 0.3)), 2)
     word = "brighter" if shift > 0 else "darker"
     evidence = f"val is {abs(shift):.0f} of 255 {word} than train in the mean (standardised difference {effect:+.2f})"
