@@ -89,10 +89,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except DataAuditError as error:
-            click.echo(f"dataaudit: {error.slug}: {printable(str(error))}", err=True)
+            click.echo(f"dataaudit: {error.slug}: {one_line(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("dataaudit: interrupted; nothing was written.", err=True)
+            click.echo("dataaudit: interrupted.", err=True)
             ctx.exit(130)
 
 
@@ -208,9 +208,9 @@ def check(paths: tuple[Path, ...], dataset: Path | None, fail_on: str, require: 
     with progress(quiet=bool(given["quiet"])) as observe:
         outcome = check_files(paths, dataset, config, observe)
     for note in outcome.notes:
-        click.echo(f"dataaudit: {printable(note)}", err=True)
+        click.echo(f"dataaudit: {one_line(note)}", err=True)
     for line in outcome.lines:
-        click.echo(printable(line))
+        click.echo(one_line(line))
     sys.exit(max((exit_code(report, fail_on, require) for report in outcome.reports), default=0))
 
 
@@ -322,6 +322,13 @@ def printable(text: str) -> str:
     """Return text that any stream can encode: undecodable bytes of file names are written as escapes."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def one_line(text: str) -> str:
+    """Return a sentence on one printable line: names in it may hold line ends and the terminal's control characters."""
+    from dataaudit.reports.names import prose  # noqa: PLC0415
+
+    return printable(prose(text))
 
 
 @contextmanager

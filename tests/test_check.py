@@ -78,6 +78,14 @@ def test_a_fault_blocks_the_commit_and_names_the_file(repository, path, picture,
     assert f"{path}: {code}" in done.stdout, "the line begins with the file that is checked, whatever comes first by name"
 
 
+def test_a_name_with_control_characters_stays_on_one_line(repository):
+    stage(repository, "data/val/a/x\n\x1b[31mred.jpg", photo(2))
+    done = check(repository)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_faults_of_files_that_are_not_staged_do_not_block(repository):
     stage(repository, "data/val/a/copy.jpg", photo(2))
     git(repository, "commit", "--quiet", "--message", "a leak, committed by someone else")
