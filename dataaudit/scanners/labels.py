@@ -32,8 +32,8 @@ COPY: Final = Rule(
     "error",
     "Copies of one picture (re-encoded, mirrored, turned …) stand under two labels",
     "One of the labels is wrong unless mirroring or turning changes the class (left and right hands, 6 and 9).",
-    "Look at the pair, keep the right label and delete or move the other file; `dataaudit split` leaves both out until then. Where "
-    "orientation makes the class, put them back into the manifest, and take such flips and turns out of your augmentation.",
+    "Look at the pair, keep the right label and delete or move the other file; `dataaudit split` leaves both out until then. "
+    "Where orientation makes the class, put them back into the manifest, and take such flips and turns out of your augmentation.",
 )
 RULES: Final[tuple[Rule, ...]] = (SAME, COPY)
 
