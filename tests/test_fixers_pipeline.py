@@ -85,6 +85,44 @@ def test_val_and_test_are_the_decoded_pictures_and_train_is_augmented(plan_folde
     assert checked.stdout.endswith("CHECKED\n"), checked.stderr
 
 
+SAMPLE_CHECKS = """
+import csv, json, pathlib, sys
+import numpy as np
+from PIL import Image
+sys.path.insert(0, {plan!r})
+import pipeline
+
+weights = json.load(open({plan!r} + "/class_weights.json"))
+assert pipeline.CLASS_NAMES == sorted(pipeline.CLASS_NAMES) == weights["class_names"]
+assert pipeline.CLASS_WEIGHT == {{int(key): value for key, value in weights["class_weight"].items()}}
+rows = [row for row in csv.DictReader(open({plan!r} + "/manifest.csv", newline="")) if row["split"]]
+for split, augmented in (("val", False), ("train", True)):
+    truth = [(row, np.asarray(Image.open(pathlib.Path({data!r}) / row["path"]).convert("RGB"), np.float32))
+             for row in rows if row["split"] == split]  # a WebP among them: the pipeline decodes with Pillow
+    seen = [(picture, int(label)) for pictures, labels in pipeline.load_split(split, batch_size=32)
+            for picture, label in zip(pictures.numpy(), labels.numpy())]
+    assert len(seen) == len(truth)
+    assert sorted(label for _, label in seen) == sorted(pipeline.CLASS_NAMES.index(row["label"]) for row, _ in truth)
+    known = {{picture.tobytes() for _, picture in truth}}
+    equal = sum(picture.tobytes() in known for picture, _ in seen)
+    native = sum(picture.shape == seen[0][0].shape for _, picture in truth)
+    assert equal == (0 if augmented else native), (split, equal, native)
+    assert native > 0.9 * len(truth)
+print("CHECKED")
+"""
+
+
+@pytest.mark.tensorflow
+def test_the_pipeline_of_the_sample_data_sees_what_it_should_and_trains_an_epoch(faulty, faulty_report, tmp_path):
+    write(make_plan(faulty_report.measurements, Config()), tmp_path / "plan")
+    checked = run("-c", SAMPLE_CHECKS.format(plan=str(tmp_path / "plan"), data=str(faulty)))
+    assert checked.stdout.endswith("CHECKED\n"), checked.stderr
+    trained = run(tmp_path / "plan/pipeline.py", "--epochs", "1")
+    assert trained.returncode == 0, trained.stderr
+    told = {line.split()[0] for line in trained.stdout.splitlines() if "% of" in line}
+    assert {sample.label for sample in faulty_report.measurements.catalog} <= told
+
+
 @pytest.mark.tensorflow
 def test_one_epoch_trains_and_prints_the_recall_of_each_class(plan_folder, tmp_path):
     (tmp_path / "moved").symlink_to(plan_folder.parent / "data")
