@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataaudit.dedup.components import components
 from dataaudit.domain import NONE
 from dataaudit.statistics.copies import one_of_each
 
@@ -44,7 +45,7 @@ def row_keys(features: FeatureTable, seed: int) -> NDArray[np.uint64]:
 def twins(measurements: Measurements) -> NDArray[np.int64]:
     """Return, for each row, the smallest row that shows exactly the same picture (same bytes or same pixels), shape (n,)."""
     edges = [(pair.a, pair.b) for pair in measurements.copies.pairs if pair.relation in {"exact", "pixel"}]
-    return _components(len(measurements.catalog), [_edges(edges), _same_bytes(measurements.features)])
+    return _joined(len(measurements.catalog), _edges(edges), _same_bytes(measurements.features))
 
 
 def once(
@@ -67,7 +68,7 @@ def once(
         for pair in measurements.copies.pairs
         if pair.verdict == "proved" and alive[pair.a] and alive[pair.b]
     ]
-    group = _components(len(twin), [_edges(proved), np.stack([np.arange(len(twin)), twin])])
+    group = _joined(len(twin), _edges(proved), np.stack([np.arange(len(twin)), twin]))
     rows = np.flatnonzero((codes != NONE) & (labels != NONE))
     mask = np.zeros(len(twin), bool)
     mask[one_of_each(rows[np.argsort(keys[rows], kind="stable")], group, codes, labels)] = True
@@ -87,7 +88,7 @@ def join(measurements: Measurements) -> NDArray[np.int64]:
     proved = np.stack([rows, copies.component[rows]])
     same = _same_bytes(measurements.features)
     same = same[:, readable[same].all(0)]
-    return _components(len(catalog), [_edges(edges), proved, same, _same_code(catalog.group_codes)])
+    return _joined(len(catalog), _edges(edges), proved, same, _same_code(catalog.group_codes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,15 +210,7 @@ def _same_bytes(features: FeatureTable) -> NDArray[np.int64]:
     return np.stack([order[:-1][linked], order[1:][linked]]).astype(np.int64)
 
 
-def _components(rows: int, edges: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the smallest row of each row's component, shape (rows,)."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 - heavy, and `--help` must not pay for it
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - likewise
-
-    if not rows:
-        return np.zeros(0, np.int64)
+def _joined(rows: int, *edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the smallest row of each row's component, shape (rows,); edges are (2, any)."""
     a, b = np.concatenate(edges, axis=1)
-    _, label = connected_components(coo_array((np.ones(len(a), np.int8), (a, b)), shape=(rows, rows)), directed=False)
-    smallest = np.full(int(label.max()) + 1, rows, np.int64)
-    np.minimum.at(smallest, label, np.arange(rows))
-    return smallest[label]
+    return components(rows, a, b)
