@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.dedup.components import components
 from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, GroupEvidence, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import closest, closest_first, copy_groups, sentence
 from dataaudit.scanners.wording import counted, percent
@@ -162,17 +163,11 @@ def _declared(catalog: Catalog) -> Iterator[Finding]:
 
 def joined_units(catalog: Catalog, copies: CopyGraph) -> NDArray[np.int64]:
     """Return (n,) labels of what must stay together: copy groups and declared groups, joined where they share a sample."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 - heavy, and only unsplit data needs it
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - likewise
-
     n = len(catalog)
     grouped = np.flatnonzero(catalog.group_codes != NONE)
     tail = np.concatenate((np.arange(n), grouped))
     head = np.concatenate((copies.component, n + catalog.group_codes[grouped].astype(np.int64)))
-    size = n + len(catalog.groups)
-    _, labels = connected_components(coo_array((np.ones(tail.size, np.int8), (tail, head)), shape=(size, size)), directed=False)
-    units: NDArray[np.int64] = labels[:n].astype(np.int64)
-    return units
+    return components(n + len(catalog.groups), tail, head)[:n]
 
 
 def expected_random_leak(measurements: Measurements) -> tuple[float, float]:
