@@ -127,8 +127,8 @@ def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
 
 def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
     """Register a onto b and compare where they overlap; None where they cannot be registered."""
-    with unlimited():
-        from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
+    _load_opencv()
+    from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
 
     view_a, view_b = a.view(align.View), b.view(align.View)
     found = align.register(view_a, view_b)
@@ -147,6 +147,17 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
     if min(compared.textured) < ENOUGH_TEXTURE:
         return None
     return replace(compared, textured=textured, transform=transform, overlap=round(float(shown.mean()), 4), registered=True)
+
+
+@cache
+def _load_opencv() -> None:
+    """Load OpenCV outside the memory limit, and let it take its working memory; once, since every lifting moves the limit."""
+    with unlimited():
+        from dataaudit.dedup import align  # noqa: PLC0415 - workers only
+
+        noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
+        align.register(align.View(noise), align.View(noise))
+        align.refine(noise.astype(np.float32), noise.astype(np.float32), np.eye(2, 3))
 
 
 def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None = None) -> Answer:
