@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.hamming import pairs_within
+from dataaudit.dedup.neighbours import nearest
 from dataaudit.domain import DIHEDRAL
 
 if TYPE_CHECKING:
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
 
 _DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit of a hash: unstable under brightness
 
-_NORMALISATION: Final = 0.5
-_NEAR: Final = (6, 15)
-_SAMPLE: Final = 4096  # pictures that stand for the background
 _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten times as many pictures (measured)
-_BLOCK: Final = 1024
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
 
@@ -77,49 +74,21 @@ def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Confi
 def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate each picture's ``config.neighbours`` nearest by copy descriptor, if they are near enough.
 
-    Exact. The score of a pair is its cosine similarity less half of each one's *nearness*, its mean similarity to its 6th
-    to 15th nearest pictures (score normalisation against a background; Pizzi et al., SSCD, arXiv 2202.10261, §4.4):
-    pictures of a crowded kind must be more alike. The threshold rises with the number of pictures, so that the number of
-    false nominations a picture does not.
+    See :mod:`dataaudit.dedup.neighbours`. The threshold rises with the number of pictures, so that the number of false
+    nominations a picture does not.
     """
-    empty = np.empty(0, np.int64)
     if not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
+        empty = np.empty(0, np.int64)
         return Nominations(empty, empty, empty, np.empty(0))
-    described = features.descriptor[rows].astype(np.float32)
-    nearness = _nearness(described, by_content(features, rows)[:_SAMPLE])
     least = config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(len(rows) / 10_000)))
-    found = []
-    for start in range(0, len(rows), _BLOCK):
-        score = described[start : start + _BLOCK] @ described.T
-        score -= _NORMALISATION * (nearness[start : start + _BLOCK, None] + nearness)
-        own = np.arange(len(score))
-        score[own, own + start] = -np.inf
-        nearest = np.argpartition(score, -min(config.neighbours, len(rows) - 1), axis=1)[:, -config.neighbours :]
-        query, place = np.nonzero(np.take_along_axis(score, nearest, axis=1) >= least)
-        other = nearest[query, place]
-        found.append((query + start, other, score[query, other]))
-    query, other, score = (np.concatenate(column) for column in zip(*found, strict=True))
-    first, second = rows[np.minimum(query, other)], rows[np.maximum(query, other)]
-    return closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - score.astype(np.float64)) / 2.0)
+    found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
+    first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
+    return closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
 
 
 def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return the places of ``rows`` in the order of their content digests: a draw that names have no say in."""
     return np.lexsort(features.sha256[rows].T[::-1])
-
-
-def _nearness(described: NDArray[np.float32], background: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return each picture's mean similarity to its 6th to 15th nearest in the background, a sample of them all; (n,)."""
-    sample = described[background]
-    first, last = min(_NEAR[0], len(sample)), min(_NEAR[1], len(sample))
-    near = [
-        -np.partition(-(described[start : start + _BLOCK] @ sample.T), range(first - 1, last), axis=1)[:, first - 1 : last].mean(
-            1
-        )
-        for start in range(0, len(described), _BLOCK)
-    ]
-    nearness: NDArray[np.float32] = np.concatenate(near)
-    return nearness
 
 
 NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nominations], ...]] = (

@@ -1,0 +1,148 @@
+"""The nearest pictures by copy descriptor: a search of unit vectors by their cosine, normalised against a background.
+
+The score of a pair is its cosine less half of each one's *nearness*, its mean cosine to its 6th to 15th nearest in a
+background sample (score normalisation; Pizzi et al., SSCD, arXiv 2202.10261, §4.4): pictures of a crowded kind must be
+more alike.
+
+Vectors are rounded to whole multiples of 1/4000. A product of two of them, and every part sum of it, is then a whole
+number below 2²⁴ (Cauchy–Schwarz), which float32 holds exactly: whatever order a matrix product sums in, on however many
+threads and with whatever library, its bits are the same. The rounding changes a cosine by about .0001.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Neighbours", "nearest"]
+
+UNIT: Final = 4000.0
+"""Whole steps to the length of a vector; with rounding and float16 its square stays below 2²⁴."""
+BACKGROUND: Final = 4096
+"""Pictures that stand for all of them where nearness is measured."""
+NORMALISATION: Final = 0.5
+NEAR: Final = (6, 15)
+"""The first and last of the nearest background pictures whose mean cosine is a picture's nearness."""
+_ROWS: Final = 1024
+_COLUMNS: Final = 4096  # a tile of scores is 16 MiB
+_PENDING: Final = 1 << 22  # pairs kept before the best of them are chosen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """The pairs found, each once for every end that has the other among its nearest; in no order that means anything."""
+
+    query: NDArray[np.int64]
+    other: NDArray[np.int64]
+    score: NDArray[np.float64]
+
+
+def nearest(vectors: NDArray[np.float16], order: NDArray[np.intp], count: int, least: float) -> Neighbours:
+    """Find each vector's ``count`` nearest others of a score of at least ``least``.
+
+    Args:
+        vectors: (n, d), of length 1.
+        order: (n,) a permutation that the contents decide, not their names: where scores are equal it decides, and the
+            background is drawn by it.
+        count: neighbours of a vector, at least 1.
+        least: normalised score, -1 to 1.
+
+    Returns:
+        Pairs of rows of ``vectors``. Exact.
+    """
+    table = _Table.of(vectors[order])
+    best = _Best(len(table), count)
+    for start in range(0, len(table), _ROWS):
+        rows = np.arange(start, min(start + _ROWS, len(table)))
+        for first in range(start - start % _COLUMNS, len(table), _COLUMNS):
+            a, b, score = table.pairs(rows, np.arange(first, min(first + _COLUMNS, len(table))), least)
+            once = a < b  # the tiles on the diagonal hold each pair twice
+            best.add(a[once], b[once], score[once])
+    query, other, score = best.chosen()
+    return Neighbours(order[query].astype(np.int64), order[other].astype(np.int64), score)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """The vectors in whole numbers, and their nearness in the unit of their products."""
+
+    vectors: NDArray[np.int16]
+    nearness: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float16]) -> _Table:
+        whole = np.empty(vectors.shape, np.int16)
+        for start in range(0, len(vectors), _COLUMNS):
+            whole[start : start + _COLUMNS] = np.rint(vectors[start : start + _COLUMNS].astype(np.float32) * UNIT)
+        return cls(whole, _nearness(whole, whole[:BACKGROUND]))
+
+    def pairs(
+        self, rows: NDArray[np.int64], columns: NDArray[np.int64], least: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return the pairs of a tile that score at least ``least``: row, column, score."""
+        products = self.vectors[rows].astype(np.float32) @ self.vectors[columns].astype(np.float32).T
+        bound = np.float32(NORMALISATION) * self.nearness
+        margins = products - bound[columns]
+        row, column = np.nonzero(margins >= (np.float32(least * UNIT**2 - 16.0) + bound[rows])[:, None])  # float32 rounds by 2
+        a, b = rows[row], columns[column]
+        both = self.nearness[a].astype(np.float64) + self.nearness[b]
+        score = (products[row, column] - NORMALISATION * both) / UNIT**2
+        enough = score >= least
+        return a[enough], b[enough], score[enough]
+
+
+def _nearness(vectors: NDArray[np.int16], background: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return each vector's mean product with its 6th to 15th nearest of the background, a sample of them all; (n,)."""
+    sample = background.astype(np.float32).T.copy()
+    first, last = min(NEAR[0], len(background)), min(NEAR[1], len(background))
+    means = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _ROWS):
+        products = vectors[start : start + _ROWS].astype(np.float32) @ sample
+        products.partition(len(background) - last, axis=1)
+        near = np.sort(products[:, len(background) - last :], axis=1)[:, : last - first + 1]
+        means[start : start + _ROWS] = near.mean(axis=1, dtype=np.float64)
+    return means
+
+
+class _Best:
+    """The best pairs of every row, of all that were added."""
+
+    def __init__(self, rows: int, count: int) -> None:
+        self._count = count
+        self._row_type = np.int32 if rows < np.iinfo(np.int32).max else np.int64
+        self._parts: list[tuple[NDArray[np.signedinteger], NDArray[np.signedinteger], NDArray[np.float64]]] = []
+        self._pending = 0
+        self._held = 0
+
+    def add(self, a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> None:
+        """Add pairs: each may be among the best of both its ends."""
+        a, b = a.astype(self._row_type), b.astype(self._row_type)
+        self._parts += [(a, b, score), (b, a, score)]
+        self._pending += 2 * len(a)
+        if self._pending > max(_PENDING, self._held):
+            self._choose()
+
+    def chosen(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return row, other and score of the best ``count`` pairs of every row, the best first; ties by the smaller other."""
+        self._choose()
+        row, other, score = self._parts[0]
+        return row.astype(np.int64), other.astype(np.int64), score
+
+    def _choose(self) -> None:
+        empty = np.empty(0, self._row_type)
+        row, other, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *self._parts, strict=True))
+        order = np.lexsort((other, -score, row))
+        row, other, score = row[order], other[order], score[order]
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        rank = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row)))
+        keep = rank < self._count
+        self._parts = [(row[keep], other[keep], score[keep])]
+        self._held, self._pending = int(keep.sum()), 0

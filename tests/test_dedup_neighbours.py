@@ -1,0 +1,81 @@
+"""The search by copy descriptor: exact against its slow twin, whatever the order of the files and the number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dataaudit.dedup import neighbours
+from dataaudit.dedup.neighbours import nearest
+
+DIMENSIONS = 128
+
+
+def clustered(seed: int, size: int, *, spread: float = 0.6) -> np.ndarray:
+    """Unit vectors, a third of them copies: near another vector of the same kind, some equal to it."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.normal(size=(5, DIMENSIONS))
+    vectors = kinds[rng.integers(0, 5, size)] * 0.5 + rng.normal(size=(size, DIMENSIONS))
+    copies = size // 3
+    vectors[:copies] = vectors[-copies:] + spread * rng.random((copies, 1)) * rng.normal(size=(copies, DIMENSIONS))
+    vectors[: copies // 10] = vectors[-copies:][: copies // 10]
+    vectors = vectors[rng.permutation(size)]
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+
+
+def looked_at(vectors: np.ndarray, order: np.ndarray, count: int, least: float) -> dict[tuple[int, int], float]:
+    """Every pair compared, one by one, in double precision."""
+    whole = np.rint(vectors[order].astype(float) * neighbours.UNIT) / neighbours.UNIT
+    similar = whole @ whole.T
+    first, last = (min(rank, len(whole)) for rank in neighbours.NEAR)
+    near = [np.mean(sorted(line[: neighbours.BACKGROUND], reverse=True)[first - 1 : last]) for line in similar]
+    found = {}
+    for i in range(len(whole)):
+        scores = sorted((-(similar[i, j] - 0.5 * (near[i] + near[j])), j) for j in range(len(whole)) if j != i)
+        found |= {(int(order[i]), int(order[j])): -score for score, j in scores[:count] if -score >= least}
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("count", [1, 5])
+def test_it_finds_what_looking_at_everything_finds(seed, count, monkeypatch):
+    monkeypatch.setattr(neighbours, "_ROWS", 50)  # many tiles, and the best chosen again and again
+    monkeypatch.setattr(neighbours, "_COLUMNS", 150)
+    monkeypatch.setattr(neighbours, "_PENDING", 100)
+    monkeypatch.setattr(neighbours, "BACKGROUND", 200)
+    vectors = clustered(seed, 330)
+    order = np.random.default_rng(seed).permutation(330)
+    found = nearest(vectors, order, count, 0.1)
+    expected = looked_at(vectors, order, count, 0.1)
+    pairs = list(zip(found.query.tolist(), found.other.tolist(), strict=True))
+    assert len(pairs) > 80
+    assert set(pairs) == expected.keys()
+    np.testing.assert_allclose(found.score, [expected[pair] for pair in pairs], atol=1e-6)
+
+
+def test_products_are_exact_in_single_precision():
+    vectors = clustered(1, 200)
+    whole = np.rint(vectors.astype(np.float32) * np.float32(neighbours.UNIT))
+    exact = whole.astype(np.int64) @ whole.astype(np.int64).T
+    assert exact.max() < 2**24
+    np.testing.assert_array_equal((whole @ whole.T).astype(np.int64), exact)
+    np.testing.assert_array_equal(sum(np.outer(whole[:, i], whole[:, i]) for i in reversed(range(DIMENSIONS))), exact)
+
+
+def test_the_order_of_the_files_changes_nothing():
+    vectors = clustered(2, 700)
+    order = np.random.default_rng(0).permutation(700)
+    shuffled = np.random.default_rng(1).permutation(700)
+    place = np.empty(700, np.int64)
+    place[shuffled] = np.arange(700)
+    one, other = nearest(vectors, order, 5, 0.1), nearest(vectors[shuffled], place[order], 5, 0.1)
+    np.testing.assert_array_equal(one.query, shuffled[other.query])
+    np.testing.assert_array_equal(one.other, shuffled[other.other])
+    np.testing.assert_array_equal(one.score, other.score)
+
+
+def test_two_are_enough_and_one_has_no_neighbour():
+    vectors = clustered(3, 30)[[0, 0]]
+    found = nearest(vectors, np.arange(2), 5, -1.0)
+    assert sorted(zip(found.query.tolist(), found.other.tolist(), strict=True)) == [(0, 1), (1, 0)]
+    assert len(nearest(vectors[:1], np.arange(1), 5, -1.0).query) == 0
