@@ -48,6 +48,8 @@ CONFIG_OPTIONS = (
     click.option("--jobs", type=int, metavar="N", help="Worker processes; default: one a core."),
     click.option("--select", metavar="CODES", help="Run only these codes or prefixes, comma separated."),
     click.option("--ignore", metavar="CODES", help="Do not report these codes or prefixes, comma separated."),
+    click.option("--embeddings", metavar="FILE", help="Your model's embeddings: .npy in path order, or .npz with paths."),
+    click.option("--pred-probs", metavar="FILE", help="Your model's out-of-sample class probabilities, likewise."),
     click.option("--val-accuracy", type=float, metavar="X", help="The validation accuracy (0 to 1) a model reached."),
     click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="TOML file of options."),
     click.option("--quiet", is_flag=True, help="No progress on stderr."),

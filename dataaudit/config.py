@@ -28,6 +28,9 @@ class Config(BaseModel):
     roles: dict[str, str] = Field(default_factory=dict, description="folder name → train, val or test")
     follow_links: bool = Field(default=False, description="descend into linked directories, each once")
 
+    embeddings: str | None = Field(None, description=".npy or .npz file: what a model of yours makes of the pictures")
+    pred_probs: str | None = Field(None, description=".npy or .npz file: out-of-sample class probabilities of a model of yours")
+
     # measure
     jobs: int | None = Field(None, ge=1, description="worker processes; None: one a core")
     max_pixels: int = Field(100_000_000, ge=1, description="pictures with more pixels are not decoded")

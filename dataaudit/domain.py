@@ -364,6 +364,10 @@ class Measurements:
     catalog: Catalog
     features: FeatureTable
     copies: CopyGraph
+    embeddings: NDArray[np.float32] | None = None
+    """(n, d) what a model of the user's makes of the pictures (``--embeddings``); rows of NaN where it says nothing."""
+    pred_probs: NDArray[np.float32] | None = None
+    """(n, classes) class probabilities that a model of the user's predicts, out of sample (``--pred-probs``); NaN likewise."""
 
     def fingerprint(self) -> str:
         """Return the SHA-256, hexadecimal, of every sample's path, label, split and content digest, in path order."""

@@ -28,7 +28,7 @@ def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Repo
 
     Raises:
         LayoutError: if there is no image, or the layout is not one we know.
-        ManifestError: if a manifest, metadata or group file contradicts the dataset.
+        ManifestError: if a manifest, metadata, group, embeddings or probabilities file contradicts the dataset.
     """
     return judge(measure(dataset, config, observe), config)
 
@@ -39,9 +39,13 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
     from dataaudit.dedup import relate  # noqa: PLC0415
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
     from dataaudit.features import measure as measure_features  # noqa: PLC0415
+    from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
 
     watch = observe or (lambda _stage, _done, _total: None)
     catalog = find(dataset, config)
+    paths, classes = catalog.paths, catalog.classes  # a wrong file is told before the slow part
+    embeddings = None if config.embeddings is None else read_embeddings(config.embeddings, paths)
+    pred_probs = None if config.pred_probs is None else read_probabilities(config.pred_probs, paths, classes)
     done = 0
 
     def measured(files: int) -> None:
@@ -53,7 +57,7 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
         watch("measure", 0, len(catalog))
         features = measure_features(catalog, config, engine, measured)
         copies = relate(catalog, features, config, engine, lambda pairs, nominated: watch("relate", pairs, nominated))
-    return Measurements(catalog, features, copies)
+    return Measurements(catalog, features, copies, embeddings, pred_probs)
 
 
 def judge(measurements: Measurements, config: Config) -> Report:
