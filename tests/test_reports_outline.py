@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,11 +77,3 @@ def test_closing_counts():
     found = Finding(RULES["INT101"], "x", (0,), FileEvidence("", ""))
     told = outline.closing(bare(make([("a.jpg", "a", None)]), (found,), (NotRun(RULES["LEK208"], "failed"),)))
     assert told == "1 error, 0 warnings, 0 info in 1 image; 9 rules run, 1 not run."
-
-
-@pytest.mark.parametrize(
-    ("share", "told"),
-    [(0, "0 %"), (1e-6, "< 0.1 %"), (0.005, "0.5 %"), (0.155, "15.5 %"), (0.62, "62 %"), (0.99999, "> 99.9 %"), (1, "100 %")],
-)
-def test_percent_never_rounds_to_none_or_all(share, told):
-    assert outline.percent(share) == told

@@ -124,7 +124,7 @@ def test_class_shares():
     assert [finding.rule.code for finding in found] == ["STR601"]
     evidence = found[0].evidence
     assert (evidence.splits, evidence.n, evidence.effect) == (("train", "val"), (200, 100), pytest.approx(0.3))
-    assert "30.0 %" in found[0].message
+    assert "30 %" in found[0].message
 
 
 def test_a_sure_but_small_difference_is_silent():

@@ -91,7 +91,7 @@ def test_unsplit_data():
     )
     leaky = summary(make(rows, [("a/0000.jpg", f"a/{i:04}.jpg", "near") for i in range(1, 10)]))
     assert leaky.verdict == "suspect"
-    assert "a random 80/20 split would leak 10.0 % of its validation images" in leaky.sentence
+    assert "a random 80/20 split would leak 10 % of its validation images" in leaky.sentence
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_the_accuracy_is_put_in_its_place():
     told = summary(make(rows_of(COUNTS), leaks(31)), val_accuracy=0.62).notes
     low, high = wilson(62, 100)
     assert told[0] == (
-        f"An accuracy of 62.0 % on 100 validation images means a true accuracy between {100 * low:.1f} % and {100 * high:.1f} % "
+        f"An accuracy of 62 % on 100 validation images means a true accuracy between {100 * low:.1f} % and {100 * high:.1f} % "
         "(95 % Wilson interval)."
     )
-    assert "Always answering 'normal' scores 62.0 %, which lies within that interval" in told[1]
+    assert "Always answering 'normal' scores 62 %, which lies within that interval" in told[1]
     assert "its accuracy on the other 69 is only 44.9 % (95 % interval" in told[2]
 
 
@@ -139,7 +139,7 @@ def test_the_accuracy_against_the_baseline(accuracy, expected):
 
 
 def test_leaks_allow_no_less_than_nothing():
-    assert "is only 0.0 %" in summary(make(rows_of(COUNTS), leaks(31)), val_accuracy=0.1).notes[2]
+    assert "is only 0 %" in summary(make(rows_of(COUNTS), leaks(31)), val_accuracy=0.1).notes[2]
     rows = rows_of({"train": {"normal": 5}, "val": {"normal": 5}})
     assert "says nothing about new images" in summary(make(rows, leaks(5)), val_accuracy=0.9).notes[1]
 

@@ -18,13 +18,12 @@ from dataaudit.reports.outline import (
     columns,
     inferred,
     not_run,
-    percent,
-    plural,
     severities,
     shown_classes,
     skipped_kinds,
 )
 from dataaudit.reports.pictures import Album
+from dataaudit.wording import counted, percent
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -98,7 +97,7 @@ def render(report: Report, *, max_pixels: int | None = None) -> str:
         splits=splits,
         class_rows=_class_rows(catalog.classes, splits, picked),
         unlabelled=[f"{split.unlabelled:,}" for split in splits] if any(split.unlabelled for split in splits) else (),
-        classes_left_out=plural(left_out, "class", "classes") if left_out else "",
+        classes_left_out=counted(left_out, "class", "classes") if left_out else "",
         sections=[_section(block, album) for block in found],
         not_run=not_run(report),
         skipped_kinds=skipped_kinds(catalog.skipped),
@@ -137,9 +136,9 @@ def _headline(report: Report) -> tuple[str, str]:
 def _tiles(report: Report, splits: tuple[Column, ...]) -> list[Tile]:
     catalog = report.measurements.catalog
     groups = report.measurements.copies.groups()
-    images = [plural(len(catalog.classes), "class", "classes")]
+    images = [counted(len(catalog.classes), "class", "classes")]
     if groups:
-        images.append(f"{plural(sum(map(len, groups)), 'image')} in {plural(len(groups), 'copy group')}")
+        images.append(f"{counted(sum(map(len, groups)), 'image')} in {counted(len(groups), 'copy group')}")
     tiles = [_split_tile(split) for split in splits] if catalog.splits else []
     return [Tile("images", f"{len(catalog):,}", tuple(images)), *tiles]
 
@@ -148,7 +147,7 @@ def _split_tile(split: Column) -> Tile:
     if split.leak is None:
         return Tile(split.name, f"{split.samples:,}", ("images",))
     leak, held_out = split.leak, split.name != "train"
-    notes = [f"{leak.leaked:,} of {plural(split.samples, 'image')} known from another split"]
+    notes = [f"{leak.leaked:,} of {counted(split.samples, 'image')} known from another split"]
     if held_out:
         notes.append(f"honest n: {leak.honest:,}")
     if held_out and leak.baseline is not None:

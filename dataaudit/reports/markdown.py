@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dataaudit.reports.names import prose
-from dataaudit.reports.outline import Block, blocks, closing, columns, inferred, not_run, percent, skipped_kinds
+from dataaudit.reports.outline import Block, blocks, closing, columns, inferred, not_run, skipped_kinds
+from dataaudit.wording import percent
 
 if TYPE_CHECKING:
     from dataaudit.domain import Report

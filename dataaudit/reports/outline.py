@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, ROLES, SEVERITIES
 from dataaudit.reports.names import prose, shown
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from dataaudit.domain import Finding, Leak, Report, Rule, Sample, Severity, Skipped
@@ -98,13 +99,13 @@ def inferred(report: Report) -> str:
     by_role = sorted(catalog.split_folders, key=lambda pair: (ROLES.index(pair[1]), pair[0]))
     folders = [role if folder == role else f"{shown(folder)} = {role}" for folder, role in by_role]
     named = ", ".join(folders or catalog.splits)
-    splits = f"{plural(len(catalog.splits), 'split')} ({named})" if catalog.splits else "no splits"
-    parts = [splits, plural(len(catalog.classes), "class", "classes"), plural(len(catalog), "image")]
+    splits = f"{counted(len(catalog.splits), 'split')} ({named})" if catalog.splits else "no splits"
+    parts = [splits, counted(len(catalog.classes), "class", "classes"), counted(len(catalog), "image")]
     unlabelled = int((catalog.label_codes == NONE).sum())
     if unlabelled:
         parts.append(f"{unlabelled:,} of them without a label")
     if catalog.groups:
-        parts.append(plural(len(catalog.groups), "declared group"))
+        parts.append(counted(len(catalog.groups), "declared group"))
     return ", ".join([*parts, f"labels = {prose(catalog.labels_from)}"])
 
 
@@ -124,28 +125,14 @@ def skipped_kinds(skipped: tuple[Skipped, ...]) -> tuple[tuple[str, int], ...]:
 def closing(report: Report) -> str:
     """Return the line of counts that ends a report."""
     counts = severities(report)
-    found = f"{plural(counts['error'], 'error')}, {plural(counts['warning'], 'warning')}, {counts['info']:,} info"
-    rules = plural(len(report.rules_run), "rule") + " run"
+    found = f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}, {counts['info']:,} info"
+    rules = counted(len(report.rules_run), "rule") + " run"
     if report.rules_not_run:
         rules += f", {len(report.rules_not_run)} not run"
-    return f"{found} in {plural(len(report.measurements.catalog), 'image')}; {rules}."
+    return f"{found} in {counted(len(report.measurements.catalog), 'image')}; {rules}."
 
 
 def origin(sample: Sample) -> str:
     """Return where a sample stands, ``train · cat``; ``no label`` where it has none."""
     label = "no label" if sample.label is None else shown(sample.label)
     return f"{sample.split or UNSPLIT} · {label}"
-
-
-def plural(count: int, singular: str, many: str | None = None) -> str:
-    """Return ``1 image``, ``2 images``, ``50,000 images``."""
-    return f"{count:,} {singular if count == 1 else many or singular + 's'}"
-
-
-def percent(share: float) -> str:
-    """Return a share (0 to 1) as ``15.5 %``; never ``0 %`` or ``100 %`` for what is not quite so."""
-    if 0 < share < 0.0005:  # noqa: PLR2004 - what one decimal would round away
-        return "< 0.1 %"
-    if 0.9995 <= share < 1:  # noqa: PLR2004
-        return "> 99.9 %"
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"

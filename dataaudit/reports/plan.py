@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, ROLES
 from dataaudit.reports.names import prose, shown
-from dataaudit.reports.outline import plural
 from dataaudit.reports.terminal import open_console, paragraph, styled, written
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def sentence(plan: SplitPlan) -> str:
     moved = int((kept & (previous != NONE) & (previous != planned)).sum())
     left_out = int((~kept).sum())
     sizes = ", ".join(f"{role} {int((planned == code).sum()):,}" for code, role in enumerate(ROLES))
-    how = f"{moved:,} of {plural(len(planned), 'image')} move" if plan.mode == "repair" else f"{plural(len(planned), 'image')}"
+    how = f"{moved:,} of {counted(len(planned), 'image')} move" if plan.mode == "repair" else f"{counted(len(planned), 'image')}"
     return f"SPLIT PLANNED ({plan.mode}, seed {plan.seed}): {how}, {left_out:,} left out; {sizes}. No copy group is torn."
 
 

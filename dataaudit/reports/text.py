@@ -13,12 +13,11 @@ from dataaudit.reports.outline import (
     columns,
     inferred,
     not_run,
-    percent,
-    plural,
     shown_classes,
     skipped_kinds,
 )
 from dataaudit.reports.terminal import open_console, paragraph, styled, written
+from dataaudit.wording import counted, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +78,7 @@ def _table(console: Console, report: Report) -> None:
     table.add_column("", no_wrap=True, style="cyan")
     for number, index in enumerate(picked):
         if left_out and number == len(picked) // 2:
-            table.add_row(styled(f"… {plural(left_out, 'class', 'classes')} between", "dim"))
+            table.add_row(styled(f"… {counted(left_out, 'class', 'classes')} between", "dim"))
         bar = "█" * max(round(BAR * totals[index] / longest), 1) if totals[index] else ""
         table.add_row(styled(shown(classes[index])), *(_count(split.per_class[index]) for split in splits), bar)
     if any(split.unlabelled for split in splits):
@@ -139,7 +138,7 @@ def _full(console: Console, block: Block, examples: int) -> None:
 def _remainder(console: Console, report: Report) -> None:
     reasons = not_run(report)
     if reasons:
-        paragraph(console, f"Not run, and so not passed: {plural(len(report.rules_not_run), 'rule')}", 0, style="bold")
+        paragraph(console, f"Not run, and so not passed: {counted(len(report.rules_not_run), 'rule')}", 0, style="bold")
         for reason, codes in reasons:
             style = "bold red" if reason.startswith("failed") else ""
             paragraph(console, f"{' '.join(codes)}  {reason}", _INDENT, style=style, most=3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, ROLES, Finding, NotRun, Rule, TableEvidence
-from dataaudit.scanners.wording import counted
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dataaudit.domain import RELATIONS, CopyPair, Transform
-from dataaudit.scanners.wording import percent
 from dataaudit.statistics.copies import one_of_each
+from dataaudit.wording import likeness, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,7 +118,7 @@ def sentence(measurements: Measurements, pair: CopyPair, *, subject: int | None 
 
 def how_alike(pair: CopyPair, transform: Transform | None, other: str) -> str:
     """Say how a file relates to ``other``, from which ``transform`` leads to it."""
-    similarity = f"similarity {pair.similarity:.2f}"
+    similarity = f"similarity {likeness(pair.similarity)}"
     if pair.relation == "exact":
         return f"is the same file as {other}, byte for byte"
     if pair.relation == "pixel":

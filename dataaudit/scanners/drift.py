@@ -18,9 +18,9 @@ import numpy as np
 
 from dataaudit.domain import NONE, PROPERTY_NAMES, ROLES, ComparisonEvidence, Finding, NotRun, Rule
 from dataaudit.scanners.copy_groups import counted_once
-from dataaudit.scanners.wording import surely
 from dataaudit.statistics.corrections import benjamini_hochberg
 from dataaudit.statistics.drift import DriftTest, compare_distributions, compare_within_classes
+from dataaudit.wording import surely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, CopyEvidence, Finding, NotRun, Rule
 from dataaudit.scanners.copy_groups import closest, closest_first, copy_groups, sentence
-from dataaudit.scanners.wording import counted
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import numpy as np
 from dataaudit.dedup.components import components
 from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, GroupEvidence, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import closest, closest_first, copy_groups, sentence
-from dataaudit.scanners.wording import counted, percent
 from dataaudit.statistics.random_split import VALIDATION_SHARE, expected_leak
+from dataaudit.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

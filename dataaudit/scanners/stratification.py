@@ -8,8 +8,8 @@ import numpy as np
 
 from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import counted_once
-from dataaudit.scanners.wording import counted, percent, surely
 from dataaudit.statistics.shares import differences
+from dataaudit.wording import counted, percent, surely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

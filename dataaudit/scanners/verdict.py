@@ -17,8 +17,8 @@ import numpy as np
 
 from dataaudit.domain import NONE, ROLES, Baseline, Leak, Summary
 from dataaudit.scanners.leakage import expected_random_leak
-from dataaudit.scanners.wording import counted, percent
 from dataaudit.statistics.proportions import wilson
+from dataaudit.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
