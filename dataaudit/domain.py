@@ -477,7 +477,7 @@ class NotRun:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What always answering the majority class of train scores."""
+    """What the best constant answer scores: always the commonest class of the scored samples."""
 
     label: str
     share: float

@@ -84,16 +84,16 @@ def leaks(measurements: Measurements) -> tuple[Leak, ...]:
 
 
 def majority_baseline(catalog: Catalog, role: Role | None) -> Baseline | None:
-    """Return what always answering train's majority class scores on ``role`` (None: on everything); None without two classes.
+    """Return the constant answer that scores most on ``role`` (None: on everything); None without two classes.
 
-    Without a train split the majority is that of the scored samples; of equal classes the first by name is taken.
+    It is the commonest class of the scored samples, whatever train's is: a score has to beat the best that needs no picture, and
+    ``pipeline.py`` prints the same. Of equal classes the first by name is taken.
     """
     table = catalog.counts()
     scored = table.sum(axis=0) if role is None else table[ROLES.index(role)]
-    learned = table[0] if role is not None and table[0].any() else scored
     if not scored.any() or len(catalog.classes) < 2:  # noqa: PLR2004 - of one class there is nothing to answer
         return None
-    code = int(np.argmax(learned))
+    code = int(np.argmax(scored))
     return Baseline(catalog.classes[code], float(scored[code] / scored.sum()))
 
 
