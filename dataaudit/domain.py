@@ -200,6 +200,18 @@ class FeatureTable:
     """(n,) EXIF tag 0x0112, 1 to 8; 0 where there is none."""
     frames: NDArray[np.int32]
     """(n,) frames of the file (1: a still picture)."""
+    jpeg_coding: NDArray[np.uint64]
+    """(n,) digest of a JPEG's quantisation tables, chroma sampling and progression; 0 for other formats."""
+    jpeg_quality: NDArray[np.uint8]
+    """(n,) libjpeg's quality of 1 to 100 that fits the quantisation table best; 0 for other formats."""
+    camera: NDArray[np.bytes_]
+    """(n,) ``S32``: make and model of the EXIF data, or empty."""
+    taken: NDArray[np.int64]
+    """(n,) EXIF DateTimeOriginal by the camera's own clock, seconds since 1970; 0 where there is none."""
+    colours: NDArray[np.uint8]
+    """(n, 9, 3) mean R, G, B of the whole, the edges and the corners: ``features.provenance.REGIONS``."""
+    edge_spread: NDArray[np.uint8]
+    """(n, 4) standard deviation of the grey along the top, right, bottom and left edge."""
     failures: tuple[Failure | None, ...]
 
     def __len__(self) -> int:

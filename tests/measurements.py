@@ -155,6 +155,12 @@ def make_features(
         "mode": np.full(n, "RGB", "<U8"),
         "exif_orientation": np.zeros(n, np.uint8),
         "frames": np.ones(n, np.int32),
+        "jpeg_coding": np.ones(n, np.uint64),
+        "jpeg_quality": np.full(n, 90, np.uint8),
+        "camera": np.zeros(n, "S32"),
+        "taken": np.zeros(n, np.int64),
+        "colours": np.random.default_rng(2).integers(0, 256, (n, 9, 3), np.uint8),
+        "edge_spread": np.random.default_rng(3).integers(0, 60, (n, 4), np.uint8),
     }
     for name, values in cells.items():
         for path, value in values.items():

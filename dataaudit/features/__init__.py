@@ -67,6 +67,10 @@ class _Row:
     mode: str = ""
     exif_orientation: int = 0
     frames: int = 0
+    jpeg_coding: int = 0
+    jpeg_quality: int = 0
+    camera: bytes = b""
+    taken: int = 0
 
 
 def _measure_batch(paths: Sequence[str], begin: Callable[[int], None], *, root: Path, max_pixels: int) -> FeatureTable:
@@ -105,6 +109,12 @@ def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
     row.width, row.height, row.file_bytes = picture.width, picture.height, file_bytes
     row.format, row.mode = picture.format, picture.mode
     row.exif_orientation, row.frames = picture.exif_orientation, picture.frames
+    row.jpeg_coding, row.jpeg_quality, row.camera, row.taken = (
+        picture.jpeg_coding,
+        picture.jpeg_quality,
+        picture.camera,
+        picture.taken,
+    )
 
 
 def _pixel_digest(picture: Picture) -> int:
@@ -120,7 +130,9 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
     """Turn the rows of a batch into columns, and make their hashes and descriptors."""
     from dataaudit.features.descriptor import DIMENSIONS, describe  # noqa: PLC0415
     from dataaudit.features.hashes import phashes  # noqa: PLC0415
+    from dataaudit.features.provenance import REGIONS, colours  # noqa: PLC0415
 
+    means, spread = np.zeros((len(rows), len(REGIONS), 3), np.uint8), np.zeros((len(rows), 4), np.uint8)
     descriptor = np.zeros((len(rows), DIMENSIONS), np.float16)
     phash64, phash256 = np.zeros((len(rows), 8), np.uint64), np.zeros((len(rows), 8, 4), np.uint64)
     measured = [index for index, row in enumerate(rows) if row.lumas is not None]
@@ -128,7 +140,9 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
     if lumas:
         phash64[measured] = phashes([small for small, _ in lumas], max(BATCH, len(lumas)))[..., 0]
         phash256[measured] = phashes([large for _, large in lumas], max(BATCH, len(lumas)))
-        descriptor[measured] = describe([row.squashed for row in rows if row.squashed is not None])
+        squashed = [row.squashed for row in rows if row.squashed is not None]
+        descriptor[measured] = describe(squashed)
+        means[measured], spread[measured] = colours(np.stack(squashed))
     words = np.frombuffer(b"".join(row.sha256 for row in rows), ">u8").astype(np.uint64).reshape(-1, 4)
     return FeatureTable(
         sha256=words,
@@ -136,6 +150,8 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         phash256=phash256,
         descriptor=descriptor,
         properties=np.array([row.properties for row in rows], np.float32).reshape(-1, len(PROPERTY_NAMES)),
+        colours=means,
+        edge_spread=spread,
         failures=tuple(row.failure for row in rows),
         **{name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in _PLAIN.items()},
     )
@@ -150,5 +166,9 @@ _PLAIN: Final[dict[str, DTypeLike]] = {
     "mode": "<U8",
     "exif_orientation": np.uint8,
     "frames": np.int32,
+    "jpeg_coding": np.uint64,
+    "jpeg_quality": np.uint8,
+    "camera": "S32",
+    "taken": np.int64,
 }
 """The columns that are one plain value a row, and their types."""

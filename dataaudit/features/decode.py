@@ -23,12 +23,14 @@ import re
 import stat
 import struct
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from dataaudit.features.provenance import jpeg_coding, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURE_VERSION", "FORMATS", "SHORT_SIDE", "DecodeError", "Picture", "decode", "load", "read"]
 
-FEATURE_VERSION: Final = 1
+FEATURE_VERSION: Final = 2
 """The version of the measured picture and of all that is computed from it: part of every cache key."""
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
 """The formats that are decoded. Pillow is asked for no other: it opens text as EPS, and worse."""
@@ -91,6 +93,12 @@ class Picture:
     """EXIF tag 0x0112, 1 to 8; 0 where there is none, or a nonsensical one."""
     frames: int
     """Frames of an animation or pages of a TIFF; 1 for a still picture."""
+    jpeg_coding: int = 0
+    """See ``features.provenance.jpeg_coding``; 0 for other formats, as the quality."""
+    jpeg_quality: int = 0
+    camera: bytes = b""
+    """See ``features.provenance.origin``; empty where there is none, as ``taken`` is 0."""
+    taken: int = 0
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
@@ -167,7 +175,8 @@ def _on_our_terms() -> Iterator[None]:
 def _measured(image: Image.Image) -> Picture:
     width, height = image.size
     mode, name = image.mode, image.format or ""
-    orientation = _orientation(image)
+    orientation, camera, taken = _exif(image)
+    coding = jpeg_coding(image)
     frames = 1 if name in {"JPEG", "MPO"} else int(getattr(image, "n_frames", 1))
     if name in {"JPEG", "MPO"}:
         name = "JPEG"
@@ -180,15 +189,17 @@ def _measured(image: Image.Image) -> Picture:
     if name != "JPEG":
         factor = next((scale for scale in (8, 4, 2) if min(picture.size) >= scale * SHORT_SIDE), 1)
         picture = picture.reduce(factor) if factor > 1 else picture
-    return Picture(picture, width, height, name, mode, orientation, frames)
+    return Picture(picture, width, height, name, mode, orientation, frames, *coding, camera, taken)
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(_ORIENTATION, 0)
-    except Exception:  # noqa: BLE001 - damaged EXIF leaves a good picture good
-        return 0
-    return value if isinstance(value, int) and 1 <= value <= 8 else 0  # noqa: PLR2004 - the tag's range
+def _exif(image: Image.Image) -> tuple[int, bytes, int]:
+    """Return the orientation, the camera and when the picture was taken; 0 and empty where unknown."""
+    value, camera, taken = 0, b"", 0
+    with suppress(Exception):  # damaged EXIF leaves a good picture good
+        exif = image.getexif()
+        value = exif.get(_ORIENTATION, 0)
+        camera, taken = origin(exif)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 0, camera, taken  # noqa: PLR2004 - the tag's range
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
