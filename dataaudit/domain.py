@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from dataaudit.transform import Transform as Transform  # noqa: PLC0414, TC001 - one of the values, imported from here
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -255,68 +257,6 @@ Verdict = Literal["proved", "probable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Transform:
-    """The map that takes picture a to picture b, applied in the order of the fields."""
-
-    mirrored: bool = False
-    """Mirrored left-right, first."""
-    rotation: float = 0.0
-    """Degrees counter-clockwise, in (-180, 180]."""
-    scale: tuple[float, float] = (1.0, 1.0)
-    shear: float = 0.0
-    """Degrees."""
-    shift: tuple[float, float] = (0.0, 0.0)
-    """Fractions of b's width and height."""
-
-    def matrix(self, a: tuple[int, int], b: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the map as (2, 3), pixel centres of a (mirrored already, if it is mirrored) to pixel centres of b.
-
-        Everything is about the centre: the nearest quarter turn, the plain resize onto b's frame, then what is left of the
-        rotation, scale, shear and shift.
-
-        Args:
-            a: width and height of a.
-            b: width and height of b.
-        """
-        turns = round(self.rotation / 90.0) % 4
-        turned = a[::-1] if turns % 2 else a
-        shear = np.array([[1.0, np.tan(np.radians(self.shear))], [0.0, 1.0]])
-        frame = np.diag([b[0] / turned[0], b[1] / turned[1]])
-        linear = shear @ np.diag(self.scale) @ _rotation(self.rotation - 90.0 * turns) @ frame @ _rotation(90.0 * turns)
-        centre = (np.array(b) - 1.0) / 2.0 + np.array(self.shift) * b
-        return np.column_stack([linear, centre - linear @ ((np.array(a) - 1.0) / 2.0)])
-
-    def is_slight(self) -> bool:
-        """Whether it shows the same view: upright, within 1° and 2 %."""
-        near_one = all(abs(factor - 1.0) <= 0.02 for factor in self.scale)  # noqa: PLR2004 - as the docstring says
-        near_zero = all(abs(fraction) <= 0.02 for fraction in self.shift)  # noqa: PLR2004
-        return not self.mirrored and abs(self.rotation) <= 1.0 and abs(self.shear) <= 1.0 and near_one and near_zero
-
-    def describe(self) -> str:
-        """Return what of it is worth telling, in words: ``mirrored, rotated 12°, zoomed 1.1``; ``upright`` if nothing is."""
-        if self.mirrored and self.rotation == 180:  # noqa: PLR2004 - degrees
-            words = ["flipped upside down"]
-        else:
-            words = ["mirrored"] * self.mirrored
-            words += [f"rotated {self.rotation:.0f}°"] * (abs(self.rotation) >= 0.5)  # noqa: PLR2004 - it would read 0°
-        x, y = self.scale
-        if abs(x / y - 1.0) > 0.03:  # noqa: PLR2004 - else one number says it
-            words.append(f"zoomed {round(x, 2):g} × {round(y, 2):g}")
-        elif abs(x + y - 2.0) > 0.04:  # noqa: PLR2004 - 2 %
-            words.append(f"zoomed {round((x + y) / 2, 2):g}")
-        words += [f"sheared {self.shear:.0f}°"] * (abs(self.shear) >= 1.0)
-        if max(map(abs, self.shift)) >= 0.02:  # noqa: PLR2004 - 2 %
-            words.append(f"shifted {self.shift[0]:+.0%}, {self.shift[1]:+.0%}")
-        return ", ".join(words) or "upright"
-
-
-def _rotation(degrees: float) -> NDArray[np.float64]:
-    """Counter-clockwise, of coordinates whose y points down."""
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[cos, sin], [-sin, cos]])
-
-
-@dataclass(frozen=True, slots=True)
 class CopyPair:
     """Two rows that show the same picture, ``a < b``; the transform takes a to b (None where a relation has none)."""
 
@@ -329,6 +269,8 @@ class CopyPair:
     overlap: float
     """0 to 1: the share of b's area that a shows."""
     transform: Transform | None = None
+    differs: tuple[float, float, float, float] | None = None
+    """Left, top, width and height of the region of b where the two pictures truly differ, in fractions of b; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "likeness", "percent", "surely"]
+__all__ = ["counted", "likeness", "percent", "region", "surely"]
 
 SMALLEST_TOLD = 0.0001
 
@@ -33,3 +33,17 @@ def likeness(similarity: float) -> str:
     if similarity < 0.995:  # noqa: PLR2004 - it does not read 1.00
         return f"{similarity:.2f}"
     return f"{similarity:.3f}" if not 0.9995 <= similarity < 1 else "> 0.999"  # noqa: PLR2004 - likewise
+
+
+_PLACES = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("lower left", "bottom", "lower right"))
+
+
+def region(box: tuple[float, float, float, float]) -> str:
+    """Return where a box lies in a picture, and how large it is: ``in the upper left, 12 % of the picture``.
+
+    Args:
+        box: left, top, width and height, in fractions of the picture.
+    """
+    left, top, width, height = box
+    column, row = (min(max(int(3 * (start + size / 2)), 0), 2) for start, size in ((left, width), (top, height)))
+    return f"in the {_PLACES[row][column]}, {percent(width * height, 0)} of the picture"

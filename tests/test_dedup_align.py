@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataaudit.dedup.align import View, decompose, register, resized
+from dataaudit.dedup.align import View, register, resized
 from dataaudit.dedup.verify import Question, answer
 from dataaudit.domain import Transform
 from pictures import photo, save
 
 
 def compose(transform: Transform, a: tuple[int, int], b: tuple[int, int]) -> np.ndarray:
-    """The slow obvious twin of ``decompose``: rotate, scale, shear and shift about the centre, frame onto frame.
+    """The slow obvious twin of ``Transform.named``: rotate, scale, shear and shift about the centre, frame onto frame.
 
     Returns (2, 3), pixels of a (mirrored already, if it is to be) to pixels of b.
     """
@@ -50,11 +50,11 @@ TRANSFORMS = st.builds(
 
 @settings(deadline=None, max_examples=200)
 @given(TRANSFORMS, st.tuples(st.integers(40, 400), st.integers(40, 400)), st.floats(0.5, 2))
-def test_decompose_undoes_compose(transform, size, factor):
+def test_named_undoes_compose(transform, size, factor):
     turned = size[::-1] if round(transform.rotation / 90) % 2 else size
     b = (round(turned[0] * factor), round(turned[1] * factor))
     matrix = compose(transform, size, b)
-    named = decompose(matrix, size, b, mirrored=transform.mirrored)
+    named = Transform.named(matrix, size, b, mirrored=transform.mirrored)
     again = compose(named, size, b)
     np.testing.assert_allclose(named.matrix(size, b), again, atol=1e-9)
     corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]]).T

@@ -11,13 +11,10 @@ Matrices map pixel centres, (x, y) from the upper left, of one picture to anothe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan, atan2, degrees
 from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-
-from dataaudit.domain import Transform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,39 +121,6 @@ def resized(matrix: NDArray[np.float64], a: tuple[float, float], b: tuple[float,
     return (_scaling(*b) @ _square(matrix) @ np.linalg.inv(_scaling(*a)))[:2]
 
 
-def decompose(matrix: NDArray[np.float64], a: tuple[int, int], b: tuple[int, int], *, mirrored: bool) -> Transform:
-    """Name an affine map in the terms of :class:`~dataaudit.domain.Transform`.
-
-    A plain resize is no transform: scale and shift are told beyond the map of a's frame, turned by the nearest quarter
-    turn, onto b's. The rest is ``shear · scale · rotation`` by an RQ decomposition.
-
-    Args:
-        matrix: (2, 3), pixels of a to pixels of b.
-        a: width and height of a.
-        b: width and height of b.
-        mirrored: whether a is mirrored before the map.
-    """
-    turns = round(degrees(_angle(matrix)) / 90.0) % 4
-    turned = (a[1], a[0]) if turns % 2 else a
-    frame = _scaling(b[0] / turned[0], b[1] / turned[1]) @ _quarter_turns(turns, a)
-    rest = _square(matrix) @ np.linalg.inv(frame)
-    angle = atan2(rest[1, 0], rest[1, 1])  # RQ: the last row is scale_y · (sin, cos)
-    cos, sin = np.cos(angle), np.sin(angle)
-    upper = rest[:2, :2] @ np.array([[cos, sin], [-sin, cos]])
-    rotation = -degrees(angle) + 90.0 * turns  # y points down: a positive angle of the matrix turns clockwise
-    centre = rest @ np.array([(b[0] - 1) / 2, (b[1] - 1) / 2, 1.0])
-    return Transform(
-        mirrored=mirrored,
-        rotation=round(180.0 - (180.0 - rotation) % 360.0, 1) + 0.0,
-        scale=(round(float(upper[0, 0]), 3), round(float(upper[1, 1]), 3)),
-        shear=round(degrees(atan(upper[0, 1] / upper[1, 1])), 1) + 0.0,
-        shift=(
-            round(float(centre[0] - (b[0] - 1) / 2) / b[0], 3) + 0.0,
-            round(float(centre[1] - (b[1] - 1) / 2) / b[1], 3) + 0.0,
-        ),
-    )
-
-
 def _features(luma: NDArray[np.uint8]) -> Features:
     keypoints, descriptors = _SIFT.detectAndCompute(luma, None)
     if not keypoints:
@@ -196,11 +160,6 @@ def _believable(matrix: NDArray[np.float64]) -> bool:
     return bool(np.linalg.det(matrix[:, :2]) > 0 and smallest > low and largest < high and largest / smallest < uneven)
 
 
-def _angle(matrix: NDArray[np.float64]) -> float:
-    """The counter-clockwise angle, in radians, of the rotation nearest to the map."""
-    return atan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])
-
-
 def _square(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.vstack([matrix, [0.0, 0.0, 1.0]])
 
@@ -208,12 +167,3 @@ def _square(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def _scaling(x: float, y: float) -> NDArray[np.float64]:
     """A resize by x and y, of pixel centres: the corner of the picture stays, not the centre of its first pixel."""
     return np.array([[x, 0.0, x / 2 - 0.5], [0.0, y, y / 2 - 0.5], [0.0, 0.0, 1.0]])
-
-
-def _quarter_turns(turns: int, size: tuple[int, int]) -> NDArray[np.float64]:
-    """``turns`` quarter turns counter-clockwise of a picture of ``size`` (width, height)."""
-    matrix, (width, height) = np.eye(3), size
-    for _ in range(turns):
-        matrix = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width - 1.0], [0.0, 0.0, 1.0]]) @ matrix
-        width, height = height, width
-    return matrix

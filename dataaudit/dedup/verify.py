@@ -142,7 +142,7 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
     if shown.mean() < _LEAST_OVERLAP:
         return None
     back = align.resized(matrix, *((1 / x, 1 / y) for x, y in scales))
-    transform = align.decompose(back, view_a.size, view_b.size, mirrored=found.mirrored)
+    transform = Transform.named(back, view_a.size, view_b.size, mirrored=found.mirrored)
     compared = compare(warped, square_b, shown)
     if min(compared.textured) < ENOUGH_TEXTURE:
         return None

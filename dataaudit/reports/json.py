@@ -165,6 +165,7 @@ def _copy(pair: CopyPair, measurements: Measurements) -> Value:
         "similarity": _number(pair.similarity),
         "overlap": _number(pair.overlap),
         "transform": None if pair.transform is None else _transform(pair.transform),
+        "differs": None if pair.differs is None else [_number(part) for part in pair.differs],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dataaudit.domain import RELATIONS, CopyPair, Transform
 from dataaudit.statistics.copies import one_of_each
-from dataaudit.wording import likeness, percent
+from dataaudit.wording import likeness, percent, region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.domain import FeatureTable, Measurements, Relation
+
+    Size = tuple[int, int]
+    Box = tuple[float, float, float, float]
 
 __all__ = ["CopyGroup", "closest", "closest_first", "copy_groups", "counted_once", "how_alike", "same_content", "sentence"]
 
@@ -104,44 +107,57 @@ def _equal_pairs(features: FeatureTable, members: list[int], apart: NDArray[np.g
 def sentence(measurements: Measurements, pair: CopyPair, *, subject: int | None = None) -> str:
     """Say what a pair is: ``val/cat/07.jpg is train/cat/113.jpg, mirrored, rotated 90°, similarity 0.97``.
 
-    ``subject`` is the row to speak of (default: b, which the transform leads to); where the transform cannot be turned round,
-    the sentence speaks of b all the same.
+    ``subject`` is the row to speak of (default: b, which the transform leads to).
     """
-    paths = measurements.catalog.paths
-    first, second, transform = pair.a, pair.b, pair.transform
-    if subject == pair.a:
-        inverse = None if transform is None else _inverse(transform)
-        if transform is None or inverse is not None:
-            first, second, transform = pair.b, pair.a, inverse
-    return f"{paths[second]} {how_alike(pair, transform, paths[first])}"
+    paths, seen = measurements.catalog.paths, _turned_round(measurements.features, pair) if subject == pair.a else pair
+    return f"{paths[seen.b]} {how_alike(seen, paths[seen.a])}"
 
 
-def how_alike(pair: CopyPair, transform: Transform | None, other: str) -> str:
-    """Say how a file relates to ``other``, from which ``transform`` leads to it."""
-    similarity = f"similarity {likeness(pair.similarity)}"
+def how_alike(pair: CopyPair, other: str) -> str:
+    """Say how file b of a pair relates to ``other``, which is a."""
     if pair.relation == "exact":
         return f"is the same file as {other}, byte for byte"
     if pair.relation == "pixel":
         return f"has the same pixels as {other}, in another file"
-    verb = "is" if pair.verdict == "proved" else "may be"
-    if transform is None or pair.relation == "near":
-        return f"{verb} {other}, {_LOOSE[pair.relation]}, {similarity}"
-    overlap = f"overlap {percent(pair.overlap, 0)}, " if pair.overlap < _WHOLE else ""
-    return f"{verb} {other}, {transform.describe()}, {overlap}{similarity}"
+    told = [f"{'is' if pair.verdict == 'proved' else 'may be'} {other}"]
+    if pair.transform is None or pair.relation == "near":
+        told.append(_LOOSE[pair.relation])
+    else:
+        told.append(pair.transform.describe())
+        told += [f"overlap {percent(pair.overlap, 0)}"] * (pair.overlap < _WHOLE)
+    told.append(f"similarity {likeness(pair.similarity)}")
+    told += [f"differs {region(pair.differs)}"] if pair.differs is not None else []
+    return ", ".join(told)
 
 
 _WHOLE = 0.99
 _LOOSE: dict[Relation, str] = {"near": "re-encoded, resized or retouched", "transformed": "in another view"}
 
 
-def _inverse(transform: Transform) -> Transform | None:
-    """Return the inverse of a mirror and rotation; None where zoom, shear or shift take part."""
-    if transform.scale != (1.0, 1.0) or transform.shear or transform.shift != (0.0, 0.0):
-        return None
-    if transform.mirrored:  # R(θ)·M is its own inverse
-        return transform
-    turned = -transform.rotation
-    return Transform(rotation=turned + 360.0 if turned <= -180.0 else turned + 0.0)  # noqa: PLR2004 - (-180, 180]; no -0
+def _turned_round(features: FeatureTable, pair: CopyPair) -> CopyPair:
+    """Return the pair told from its other end: b comes first, and all that is said of b is said of a."""
+    a, b = ((int(features.width[row]), int(features.height[row])) for row in (pair.a, pair.b))
+    if pair.transform is None:
+        return replace(pair, a=pair.b, b=pair.a)
+    back = np.asarray(np.linalg.inv(pair.transform.whole(a, b)), np.float64)
+    shown = pair.overlap * abs(float(np.linalg.det(back[:2, :2]))) * b[0] * b[1] / (a[0] * a[1])
+    return replace(
+        pair,
+        a=pair.b,
+        b=pair.a,
+        transform=Transform.of_whole(back, b, a),
+        overlap=min(shown, 1.0),
+        differs=None if pair.differs is None else _mapped(pair.differs, back, b, a),
+    )
+
+
+def _mapped(box: Box, matrix: NDArray[np.float64], a: Size, b: Size) -> Box:
+    """Return the box round what a box of a becomes in b, both in fractions of their pictures."""
+    left, top, width, height = box
+    corners = np.array([(x, y) for x in (left, left + width) for y in (top, top + height)]) * a - 0.5
+    there = ((corners @ matrix[:2, :2].T + matrix[:2, 2] + 0.5) / b).clip(0.0, 1.0)
+    low, high = there.min(axis=0), there.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
 
 def counted_once(measurements: Measurements) -> NDArray[np.bool_]:

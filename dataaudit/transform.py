@@ -1,0 +1,152 @@
+"""The affine map that takes a picture to its copy, taken apart, put together, turned round and told in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan, atan2, degrees
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataaudit.wording import percent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Transform"]
+
+SIZE = tuple[int, int]
+"""Width and height of a picture, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """The map that takes picture a to picture b, applied in the order of the fields."""
+
+    mirrored: bool = False
+    """Mirrored left-right, first."""
+    rotation: float = 0.0
+    """Degrees counter-clockwise, in (-180, 180]."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    shear: float = 0.0
+    """Degrees."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Fractions of b's width and height."""
+
+    @classmethod
+    def named(cls, matrix: NDArray[np.float64], a: SIZE, b: SIZE, *, mirrored: bool) -> Transform:
+        """Take an affine map apart; angles are rounded to a tenth of a degree, all else to a thousandth.
+
+        A plain resize is no transform: scale and shift are told beyond the map of a's frame, turned by the nearest quarter
+        turn, onto b's. The rest is ``shear · scale · rotation`` by an RQ decomposition.
+
+        Args:
+            matrix: (2, 3), pixel centres of a to pixel centres of b.
+            a: width and height of a.
+            b: width and height of b.
+            mirrored: whether a is mirrored before the map.
+        """
+        angle = atan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])  # of the nearest rotation
+        turns = round(degrees(angle) / 90.0) % 4
+        turned = a[::-1] if turns % 2 else a
+        resized = np.diag([b[0] / turned[0], b[1] / turned[1]])
+        rest = matrix[:, :2] @ np.linalg.inv(resized @ _rotation(90.0 * turns))
+        angle = atan2(rest[1, 0], rest[1, 1])  # RQ: the last row is scale_y · (sin, cos)
+        cos, sin = np.cos(angle), np.sin(angle)
+        upper = rest @ np.array([[cos, sin], [-sin, cos]])
+        rotation = -degrees(angle) + 90.0 * turns  # y points down: a positive angle of the matrix turns clockwise
+        middle_a, middle_b = (np.array(a) - 1.0) / 2.0, (np.array(b) - 1.0) / 2.0
+        shift = (matrix @ np.append(middle_a, 1.0) - middle_b) / b
+        return cls(
+            mirrored=mirrored,
+            rotation=round(180.0 - (180.0 - rotation) % 360.0, 1) + 0.0,
+            scale=(round(float(upper[0, 0]), 3), round(float(upper[1, 1]), 3)),
+            shear=round(degrees(atan(upper[0, 1] / upper[1, 1])), 1) + 0.0,
+            shift=(round(float(shift[0]), 3) + 0.0, round(float(shift[1]), 3) + 0.0),
+        )
+
+    def matrix(self, a: SIZE, b: SIZE) -> NDArray[np.float64]:
+        """Return the map as (2, 3), pixel centres of a (mirrored already, if it is mirrored) to pixel centres of b.
+
+        Everything is about the centre: the nearest quarter turn, the plain resize onto b's frame, then what is left of the
+        rotation, scale, shear and shift.
+
+        Args:
+            a: width and height of a.
+            b: width and height of b.
+        """
+        turns = round(self.rotation / 90.0) % 4
+        turned = a[::-1] if turns % 2 else a
+        shear = np.array([[1.0, np.tan(np.radians(self.shear))], [0.0, 1.0]])
+        frame = np.diag([b[0] / turned[0], b[1] / turned[1]])
+        linear = shear @ np.diag(self.scale) @ _rotation(self.rotation - 90.0 * turns) @ frame @ _rotation(90.0 * turns)
+        centre = (np.array(b) - 1.0) / 2.0 + np.array(self.shift) * b
+        return np.column_stack([linear, centre - linear @ ((np.array(a) - 1.0) / 2.0)])
+
+    def whole(self, a: SIZE, b: SIZE) -> NDArray[np.float64]:
+        """Return the map as (3, 3), pixel centres of a as it is stored to pixel centres of b; these can be multiplied."""
+        matrix = np.vstack([self.matrix(a, b), [0.0, 0.0, 1.0]])
+        return matrix @ _mirror(a[0]) if self.mirrored else matrix
+
+    @classmethod
+    def of_whole(cls, matrix: NDArray[np.float64], a: SIZE, b: SIZE) -> Transform:
+        """Take apart what :meth:`whole` returns, or a product of such maps."""
+        mirrored = bool(np.linalg.det(matrix[:2, :2]) < 0)
+        return cls.named((matrix @ _mirror(a[0]) if mirrored else matrix)[:2], a, b, mirrored=mirrored)
+
+    def inverse(self, a: SIZE, b: SIZE) -> Transform:
+        """Return the map that takes b back to a."""
+        return Transform.of_whole(np.asarray(np.linalg.inv(self.whole(a, b)), np.float64), b, a)
+
+    def is_slight(self) -> bool:
+        """Whether it shows the same view: upright, within 1° and 2 %."""
+        near_one = all(abs(factor - 1.0) <= 0.02 for factor in self.scale)  # noqa: PLR2004 - as the docstring says
+        near_zero = all(abs(fraction) <= 0.02 for fraction in self.shift)  # noqa: PLR2004
+        return not self.mirrored and abs(self.rotation) <= 1.0 and abs(self.shear) <= 1.0 and near_one and near_zero
+
+    def describe(self) -> str:
+        """Return what of it is worth telling, in words: ``mirrored, rotated 12°, zoomed 1.1``; ``upright`` if nothing is."""
+        if self.mirrored and self.rotation == 180:  # noqa: PLR2004 - degrees
+            words = ["flipped upside down"]
+        else:
+            words = ["mirrored"] * self.mirrored
+            words += [f"rotated {self.rotation:.0f}°"] * (abs(self.rotation) >= 0.5)  # noqa: PLR2004 - it would read 0°
+        words += self._zoom()
+        words += [f"sheared {self.shear:.0f}°"] * (abs(self.shear) >= 1.0)
+        if max(map(abs, self.shift)) >= 0.02:  # noqa: PLR2004 - 2 %
+            words.append(f"shifted {_towards(self.shift)}")
+        return ", ".join(words) or "upright"
+
+    def _zoom(self) -> list[str]:
+        x, y = self.scale
+        if abs(x / y - 1.0) <= 0.03:  # noqa: PLR2004 - else one number says it
+            return [f"zoomed {round((x + y) / 2, 2):g}"] * (abs(x + y - 2.0) > 0.04)  # noqa: PLR2004 - 2 %
+        upright = abs(self.rotation - 90.0 * round(self.rotation / 90.0)) <= 1.0 and abs(self.shear) <= 1.0
+        inside = all(abs(part) <= (factor - 1.0) / 2.0 + 0.02 for part, factor in zip(self.shift, self.scale, strict=True))
+        if upright and inside:  # another aspect: a is cut
+            return [f"cropped to {min(100 / x, 100):.0f} % × {min(100 / y, 100):.0f} %"]
+        if upright and max(x, y) <= 1.02:  # noqa: PLR2004 - a has a border round it, or was a crop of b
+            return [f"filling {min(100 * x, 100):.0f} % × {min(100 * y, 100):.0f} % of the frame"]
+        return [f"zoomed {round(x, 2):g} × {round(y, 2):g}"]
+
+
+def _towards(shift: tuple[float, float]) -> str:
+    """Return a shift in words, what is under a half per cent left out: ``8 % right, 6 % down``."""
+    ways = (("left", "right"), ("up", "down"))
+    told = [
+        f"{percent(abs(part), 0)} {way[part > 0]}"
+        for part, way in zip(shift, ways, strict=True)
+        if abs(part) >= 0.005  # noqa: PLR2004
+    ]
+    return ", ".join(told)
+
+
+def _mirror(width: int) -> NDArray[np.float64]:
+    """Left-right, of the pixel centres of a picture so wide."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _rotation(angle: float) -> NDArray[np.float64]:
+    """Degrees counter-clockwise, of coordinates whose y points down."""
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    return np.array([[cos, sin], [-sin, cos]])

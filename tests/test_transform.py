@@ -1,0 +1,84 @@
+"""A transform can be turned round and put in words; taking it apart is tested where pictures are registered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataaudit.transform import Transform
+from dataaudit.wording import region
+
+TRANSFORMS = st.builds(
+    Transform,
+    st.booleans(),
+    st.builds(lambda turns, rest: 90.0 * turns + rest, st.integers(-1, 1), st.integers(-20, 20)),  # no tie between two turns
+    st.tuples(st.floats(0.8, 1.25), st.floats(0.8, 1.25)),
+    st.floats(-10, 10),
+    st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+)
+SIZES = st.tuples(st.integers(100, 200), st.integers(100, 200))
+
+
+@settings(deadline=None, max_examples=100)
+@given(TRANSFORMS, SIZES, st.floats(0.5, 2))
+def test_there_and_back(transform, a, factor):
+    turned = a[::-1] if round(transform.rotation / 90) % 2 else a
+    b = round(factor * turned[0]), round(factor * turned[1])
+    there, back = transform.whole(a, b), transform.inverse(a, b).whole(b, a)
+    corners = np.array([[0, 0, 1], [a[0], 0, 1], [0, a[1], 1], [a[0], a[1], 1]]).T
+    again = back @ there @ corners
+    # rounded to a tenth of a degree and a thousandth of the frame
+    np.testing.assert_allclose(again, corners, atol=0.03 * max(a))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0.0, 90.0, 180.0, -90.0])
+def test_the_inverse_brings_the_picture_back(mirrored, rotation):
+    def put(transform, picture):
+        picture = np.fliplr(picture) if transform.mirrored else picture
+        return np.rot90(picture, round(transform.rotation / 90))
+
+    picture = np.arange(12).reshape(3, 4)
+    transform = Transform(mirrored=mirrored, rotation=rotation)
+    turned = put(transform, picture)
+    back = transform.inverse((4, 3), turned.shape[::-1])
+    assert (put(back, turned) == picture).all()
+    assert (back.scale, back.shear, back.shift) == ((1, 1), 0, (0, 0))
+    assert -180 < back.rotation <= 180
+
+
+@pytest.mark.parametrize(
+    ("transform", "told"),
+    [
+        (Transform(), "upright"),
+        (Transform(mirrored=True, rotation=12.3, scale=(1.1, 1.11)), "mirrored, rotated 12°, zoomed 1.1"),
+        (Transform(mirrored=True, rotation=180.0), "flipped upside down"),
+        (Transform(shift=(0.08, 0.003)), "shifted 8 % right"),
+        (Transform(shift=(-0.08, -0.06)), "shifted 8 % left, 6 % up"),
+        (Transform(scale=(1.25, 1.0)), "cropped to 80 % × 100 %"),
+        (Transform(scale=(1.25, 1.0), shift=(0.1, 0.0)), "cropped to 80 % × 100 %, shifted 10 % right"),
+        (Transform(rotation=90.0, scale=(1.0, 1.5)), "rotated 90°, cropped to 100 % × 67 %"),
+        (Transform(scale=(1.0, 0.75)), "filling 100 % × 75 % of the frame"),
+        (Transform(scale=(1.25, 1.0), shift=(0.3, 0.0)), "zoomed 1.25 × 1, shifted 30 % right"),  # it leaves the frame
+        (Transform(rotation=7.0, scale=(1.25, 1.0)), "rotated 7°, zoomed 1.25 × 1"),
+        (Transform(scale=(1.25, 1.25)), "zoomed 1.25"),
+        (Transform(shear=5.0), "sheared 5°"),
+    ],
+)
+def test_in_words(transform, told):
+    assert transform.describe() == told
+
+
+@pytest.mark.parametrize(
+    ("box", "told"),
+    [
+        ((0.1, 0.1, 0.3, 0.4), "in the upper left, 12 % of the picture"),
+        ((0.4, 0.0, 0.2, 0.2), "in the top, 4 % of the picture"),
+        ((0.0, 0.0, 1.0, 1.0), "in the middle, 100 % of the picture"),
+        ((0.98, 0.98, 0.02, 0.02), "in the lower right, < 1 % of the picture"),
+    ],
+)
+def test_a_region_in_words(box, told):
+    assert region(box) == told
