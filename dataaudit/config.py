@@ -7,12 +7,16 @@ Read from ``[tool.dataaudit]`` of ``pyproject.toml`` or from ``dataaudit.toml`` 
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dataaudit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 C = TypeVar("C", bound="Config")
 
@@ -73,6 +77,20 @@ class Config(BaseModel):
     folds: int = Field(0, ge=0, le=100, description="cross-validation folds outside test; 0: none")
     class_weight: str = Field("balanced", pattern="^(balanced|effective-number|none)$", description="weighting method")
 
+    @field_validator("ratios")
+    @classmethod
+    def _possible(cls, ratios: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        if ratios is not None and not (all(ratio >= 0 for ratio in ratios) and abs(sum(ratios) - 1) <= 1e-6 and ratios[0] > 0):  # noqa: PLR2004 - rounding only
+            raise ValueError("expected train, val, test, none negative, train above 0, summing to 1")
+        return ratios
+
+    @field_validator("folds")
+    @classmethod
+    def _more_than_one(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("expected 0 (none) or at least 2")
+        return folds
+
     def merged(self, **options: object) -> Self:
         """Return a copy with the options that are not None; values are validated.
 
@@ -108,9 +126,13 @@ def _validated(model: type[C], values: dict[str, object], source: str) -> C:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}, found {problem['input']!r}"
-            for problem in error.errors()
-        )
-        message = f"{source}: {problems}. Known options: {', '.join(sorted(model.model_fields))}."
+        message = f"{source}: {'; '.join(_told(problem, model) for problem in error.errors())}."
         raise ConfigError(message) from error
+
+
+def _told(problem: ErrorDetails, model: type[Config]) -> str:
+    name = ".".join(map(str, problem["loc"])) or "value"
+    if problem["type"] == "extra_forbidden":
+        near = ", ".join(get_close_matches(name, model.model_fields, cutoff=0.5))
+        return f"there is no option {name!r}; " + (f"near it: {near}" if near else "dataaudit/config.py describes them all")
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import replace
 
@@ -368,16 +367,8 @@ def test_ratios_may_have_no_test():
     assert np.bincount(plan.split_codes).tolist() == [80, 20]
 
 
-@pytest.mark.parametrize("ratios", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.0, 0.5, 0.5), (math.nan, 0.5, 0.5)])
-def test_impossible_ratios_are_refused(ratios):
-    with pytest.raises(PlanError, match="summing to 1"):
-        make_split(make(rows_of({None: {"a": 9}})), Config(ratios=ratios))
-
-
-def test_impossible_folds_are_refused():
+def test_more_folds_than_units_are_refused():
     measured = make(rows_of({None: {"a": 9}}))
-    with pytest.raises(PlanError, match="at least 2"):
-        make_split(measured, Config(folds=1))
     with pytest.raises(PlanError, match="fewer folds"):
         make_split(measured, Config(folds=50))
 

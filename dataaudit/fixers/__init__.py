@@ -24,7 +24,7 @@ def make_plan(measurements: Measurements, config: Config) -> Plan:
     """Return the plan: split, class weights and augmentation of a dataset.
 
     Raises:
-        PlanError: if the ratios or folds are impossible, or no sample can be placed.
+        PlanError: if there are fewer units than folds, or no sample can be placed.
     """
     split = make_split(measurements, config)
     return Plan(split, weigh(split, config), plan_augmentation(measurements, split, config), choose_decoder(measurements, split))

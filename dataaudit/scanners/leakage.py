@@ -49,10 +49,10 @@ TRANSFORMED: Final = Rule(
     "transformed-copy-across-splits",
     "error",
     "A mirrored, turned or otherwise transformed copy of a picture is in another split",
-    "This is what augmentation before splitting leaves behind: validation holds augmented training pictures, so the score "
-    "measures memory.",
-    "Split the originals, then augment the train split only, inside the model or its tf.data pipeline; "
-    "`dataaudit audit` writes one.",
+    "Augmentation before the split leaves this behind; so do two exposures of overlapping scenes. Either way validation shows "
+    "what training has seen, and the score measures memory.",
+    "Augmented copies: split the originals, then augment the train split only, inside the model or its tf.data pipeline "
+    "(`dataaudit audit` writes one). Overlapping shots: keep them in one split; `dataaudit split` does.",
 )
 PROBABLE: Final = Rule(
     "LEK204",
