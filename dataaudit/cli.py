@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dataaudit import __version__
-from dataaudit.errors import DataAuditError, UsageError
+from dataaudit.errors import CacheWarning, DataAuditError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +54,9 @@ CONFIG_OPTIONS = (
     click.option("--val-accuracy", type=float, metavar="X", help="The validation accuracy (0 to 1) a model reached."),
     click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="TOML file of options."),
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
+    click.option("--cache/--no-cache", default=None, help="Keep what was measured for the next run; default: yes."),
+    click.option("--cache-dir", metavar="DIR", help="Where; default: $DATAAUDIT_CACHE_DIR, or the user's cache folder."),
+    click.option("--paranoid", is_flag=True, default=None, help="Read and hash every file, whatever its time stamps say."),
 )
 SPLIT_OPTIONS = (
     click.option("--seed", type=int, metavar="N", help="random_state of the split; default 0."),
@@ -89,13 +93,22 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; an error a user can act on is one message on stderr and its exit code."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", CacheWarning)
+                warnings.showwarning = warn  # type: ignore[assignment]  # it takes any further argument
+                return super().invoke(ctx)
         except DataAuditError as error:
             click.echo(f"dataaudit: {error.slug}: {one_line(str(error))}", err=True)
             ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("dataaudit: interrupted.", err=True)
+        except KeyboardInterrupt as interrupt:
+            click.echo(" ".join(["dataaudit: interrupted.", *getattr(interrupt, "__notes__", ())]), err=True)
             ctx.exit(130)
+
+
+def warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Show a warning on stderr: one line each."""
+    name = "cache" if issubclass(category, CacheWarning) else category.__name__
+    click.echo(f"dataaudit: {name}: {one_line(str(message))}", err=True)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

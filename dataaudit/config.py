@@ -41,6 +41,12 @@ class Config(BaseModel):
     file_timeout: float = Field(30.0, gt=0, description="seconds a single file may take")
     file_memory: int = Field(2_048, ge=128, description="MiB a worker may allocate beyond what it starts with")
 
+    # remember
+    cache: bool = Field(default=True, description="keep what was measured for the next run; it never changes an answer")
+    cache_dir: str | None = Field(None, description="folder of the cache; None: DATAAUDIT_CACHE_DIR, or the user's cache folder")
+    cache_limit: int = Field(4_096, ge=1, description="MiB the cache may grow to; what was not used for longest goes first")
+    paranoid: bool = Field(default=False, description="read and hash every file, whatever its time stamps say")
+
     # relate
     hamming64: int = Field(10, ge=0, le=16, description="bits of 64 within which two pictures are nominated as copies")
     hamming256: int = Field(72, ge=0, le=128, description="bits of 256 within which a nomination is looked at")

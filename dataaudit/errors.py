@@ -47,3 +47,7 @@ class IncompleteError(DataAuditError):
 
     slug: ClassVar[str] = "incomplete"
     exit_code: ClassVar[int] = 3
+
+
+class CacheWarning(UserWarning):
+    """The cache cannot be used, or was damaged. It costs time, never an answer."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from dataaudit.domain import Measurements, Report
@@ -39,6 +40,7 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
     from dataaudit.dedup import relate  # noqa: PLC0415
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
     from dataaudit.features import measure as measure_features  # noqa: PLC0415
+    from dataaudit.features.cache import Cache  # noqa: PLC0415
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
 
     watch = observe or (lambda _stage, _done, _total: None)
@@ -53,9 +55,12 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
         done += files
         watch("measure", done, len(catalog))
 
-    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
+    with (
+        Cache(config) if config.cache else nullcontext() as cache,
+        LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine,
+    ):
         watch("measure", 0, len(catalog))
-        features = measure_features(catalog, config, engine, measured)
+        features = measure_features(catalog, config, engine, measured, cache)
         copies = relate(catalog, features, config, engine, lambda pairs, nominated: watch("relate", pairs, nominated))
     return Measurements(catalog, features, copies, embeddings, pred_probs)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from dataaudit import Config, pipeline
+
+_CACHE = tempfile.TemporaryDirectory(prefix="dataaudit-")
+os.environ["DATAAUDIT_CACHE_DIR"] = _CACHE.name  # no test reads or writes the user's cache; what tests start inherits this one
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 

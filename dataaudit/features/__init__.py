@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from dataaudit.domain import PROPERTY_NAMES, Failure, FeatureTable
 from dataaudit.engines import Lost
+from dataaudit.features.cache import Recalled, recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.domain import Catalog
     from dataaudit.engines import Engine
+    from dataaudit.features.cache import Cache, Recall
     from dataaudit.features.decode import Picture
 
 __all__ = ["BATCH", "measure"]
@@ -29,7 +31,13 @@ BATCH: Final = 32
 """Files a batch: enough to pay for the batch's round trip, few enough that a death costs little to redo."""
 
 
-def measure(catalog: Catalog, config: Config, engine: Engine, progress: Callable[[int], None] | None = None) -> FeatureTable:
+def measure(
+    catalog: Catalog,
+    config: Config,
+    engine: Engine,
+    progress: Callable[[int], None] | None = None,
+    cache: Cache | None = None,
+) -> FeatureTable:
     """Measure every sample of ``catalog``; row i of the table is row i of the catalog.
 
     A file that cannot be measured, or whose worker was lost, is a row with a ``Failure``; it disturbs no other row.
@@ -39,15 +47,49 @@ def measure(catalog: Catalog, config: Config, engine: Engine, progress: Callable
         config: ``max_pixels`` applies.
         engine: runs the batches; the table does not depend on it.
         progress: called with the number of files just done.
+        cache: what it knows is not measured again; what is measured is kept in it, batch by batch. It never changes the table.
     """
-    function = partial(_measure_batch, root=catalog.root, max_pixels=config.max_pixels)
-    parts = [_table([])]
-    for paths, result in engine.map_batches(function, catalog.paths, batch_size=BATCH, progress=progress):
-        if isinstance(result, Lost):
-            parts.append(_table([_Row(failure=Failure(result.kind, result.detail)) for _ in paths]))
-        else:
-            parts.append(result)
-    return FeatureTable.concat(parts)
+    known = Recalled(np.empty(0, np.intp), None) if cache is None else cache.known(catalog.root, catalog.paths)
+    if progress is not None and len(known.rows):
+        progress(len(known.rows))
+    rows = np.setdiff1d(np.arange(len(catalog)), known.rows, assume_unique=True)
+    function = partial(
+        _measure_batch, root=catalog.root, max_pixels=config.max_pixels, where=None if cache is None else cache.recall
+    )
+    pieces = [] if known.table is None else [(known.rows, known.table)]
+    done = 0
+    try:
+        paths = catalog.paths if len(rows) == len(catalog) else [catalog.paths[row] for row in rows]
+        for batch, result in engine.map_batches(function, paths, batch_size=BATCH, progress=progress):
+            if isinstance(result, Lost):
+                part = _table([_Row(failure=Failure(result.kind, result.detail)) for _ in batch])
+            else:
+                part = result
+            members = rows[done : done + len(batch)]
+            if cache is not None:
+                cache.keep(members, part)
+            pieces.append((members, part))
+            done += len(batch)
+    except KeyboardInterrupt as interrupt:
+        if cache is not None and cache.store.usable:
+            interrupt.add_note(f"{len(known.rows) + done:,} of {len(catalog):,} measured are kept; run again to go on.")
+        raise
+    return _joined(len(catalog), pieces)
+
+
+def _joined(size: int, pieces: list[tuple[NDArray[np.intp], FeatureTable]]) -> FeatureTable:
+    """Put the rows of every piece in their places; the pieces are used up, which halves the memory it takes."""
+    like = pieces[0][1] if pieces else _table([])
+    names = [field.name for field in fields(FeatureTable) if field.name != "failures"]
+    columns = {name: np.empty((size, *getattr(like, name).shape[1:]), getattr(like, name).dtype) for name in names}
+    failures: list[Failure | None] = [None] * size
+    while pieces:
+        rows, part = pieces.pop()
+        for name, column in columns.items():
+            column[rows] = getattr(part, name)
+        for row, failure in zip(rows.tolist(), part.failures, strict=True):
+            failures[row] = failure
+    return FeatureTable(**columns, failures=tuple(failures))
 
 
 @dataclass(slots=True)
@@ -55,6 +97,8 @@ class _Row:
     """What one file gave; the hashes and descriptors of a batch are made together, so what they need waits here."""
 
     failure: Failure | None = None
+    known: FeatureTable | None = None
+    """What the cache knows of the content; nothing else of the row counts then."""
     sha256: bytes = bytes(32)
     pixel_digest: int = 0
     lumas: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
@@ -73,22 +117,29 @@ class _Row:
     taken: int = 0
 
 
-def _measure_batch(paths: Sequence[str], begin: Callable[[int], None], *, root: Path, max_pixels: int) -> FeatureTable:
-    """Measure the files of a batch. Runs in a worker."""
+def _measure_batch(
+    paths: Sequence[str], begin: Callable[[int], None], *, root: Path, max_pixels: int, where: Recall | None = None
+) -> FeatureTable:
+    """Measure the files of a batch, but for those whose content is known. Runs in a worker."""
     rows = []
     for index, path in enumerate(paths):
         begin(index)
-        rows.append(_measure_file(root / path, max_pixels))
-    return _table(rows)
+        rows.append(_measure_file(root / path, max_pixels, where))
+    measured = [index for index, row in enumerate(rows) if row.known is None]
+    pieces = [(np.array([index]), row.known) for index, row in enumerate(rows) if row.known is not None]
+    return _joined(len(rows), [*pieces, (np.array(measured, np.intp), _table([rows[index] for index in measured]))])
 
 
-def _measure_file(path: Path, max_pixels: int) -> _Row:
+def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
     from dataaudit.features.decode import DecodeError, decode, read  # noqa: PLC0415 - Pillow is the workers' business
 
     row = _Row()
     try:
         data = read(path)
         row.sha256 = hashlib.sha256(data).digest()
+        row.known = None if where is None else recall(where, row.sha256)
+        if row.known is not None:
+            return row
         picture = decode(data, max_pixels)
     except DecodeError as error:
         row.failure = Failure(error.kind, error.detail)

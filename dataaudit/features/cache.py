@@ -1,0 +1,331 @@
+"""The cache: what was measured of a content is not measured again. It never changes an answer.
+
+- *Content* is the key: SHA-256 of the file's bytes, and of all that decides what is measured of them (:func:`version_key`):
+  ``FEATURE_VERSION``, the code of this package, the versions of the decoders, ``max_pixels``. Failures that the content is
+  to blame for are kept too; a timeout, a crash or a lack of memory is not.
+- *The fast path* knows a file by (device, inode, size, mtime, ctime) and does not open it. A file that was changed within two
+  seconds of being looked at is not entered (git's racy-timestamp rule): another change in the same tick would not show.
+- Every row carries a check sum, so that a rotten byte is measured anew and not believed.
+- No path is stored, so any name will do. Rows that were not used for the longest time go first when the limit is reached,
+  those of other versions before them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sqlite3
+import stat
+import sys
+import time
+import zlib
+from dataclasses import dataclass, fields
+from functools import cache as once
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from dataaudit.domain import Failure, FeatureTable
+from dataaudit.features.store import Store, folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+
+__all__ = ["Cache", "Recall", "Recalled", "recall", "version_key"]
+
+_RACY_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use (FAT's)
+_DAY: Final = 86_400
+_STALE_DAYS: Final = 7  # how old a row's last use may read, so that a warm run writes next to nothing
+_PRUNED_TO: Final = 0.8
+_LOST: Final = frozenset({"timeout", "memory", "crash"})
+_PACKAGES: Final = ("numpy", "onnxruntime", "opencv", "pillow", "simplejpeg")
+
+_KNOWN: Final = """
+SELECT a.number, c.id, c.used, c.row FROM temp.asked AS a
+CROSS JOIN files AS f ON f.device = a.device AND f.inode = a.inode
+    AND f.size = a.size AND f.mtime_ns = a.mtime_ns AND f.ctime_ns = a.ctime_ns
+CROSS JOIN contents AS c ON c.version = (SELECT id FROM versions WHERE key = ?) AND c.sha256 = f.sha256
+ORDER BY a.number"""
+_KEEP_VERSION: Final = "INSERT OR IGNORE INTO versions (key, columns) VALUES (?, ?)"
+_KEEP_CONTENT: Final = """
+INSERT INTO contents (version, sha256, used, row) VALUES ((SELECT id FROM versions WHERE key = ?), ?, ?, ?)
+ON CONFLICT DO UPDATE SET used = excluded.used, row = excluded.row
+WHERE used < excluded.used OR row IS NOT excluded.row"""
+_PRUNE_CONTENTS: Final = """
+DELETE FROM contents WHERE id IN (
+    SELECT id FROM contents ORDER BY version IS (SELECT id FROM versions WHERE key = ?), used, id LIMIT ?)"""
+_KEEP_FILE: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)"
+
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, size, mtime and ctime in nanoseconds, of a file that was not changed just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Where a worker looks a content up that it has read and hashed."""
+
+    database: Path
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recalled:
+    """What is known of the files of a catalog without opening them."""
+
+    rows: NDArray[np.intp]
+    """Rows of the catalog, ascending."""
+    table: FeatureTable | None
+    """One row each; None where nothing is known."""
+
+
+class Cache:
+    """The cache as one run sees it. Use it in a ``with``."""
+
+    def __init__(self, config: Config) -> None:
+        """Open the cache that ``config`` names."""
+        self._paranoid = config.paranoid
+        self._limit = config.cache_limit * 2**20
+        self._key = version_key(config.max_pixels)
+        self._stamps: dict[int, Stamp] = {}
+        self._columns: np.dtype[np.void] | None = None
+        self._today = int(time.time()) // _DAY
+        self._wrote = False
+        self.store = Store(folder(config.cache_dir))
+        for (columns,) in self.store.read("SELECT columns FROM versions WHERE key = ?", (self._key,)):
+            self._columns = _columns_of(columns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._wrote:
+            self._prune()
+        self.store.close()
+
+    @property
+    def recall(self) -> Recall | None:
+        """Where workers look contents up; None where there is nothing to be found."""
+        if self._columns is None or not self.store.usable:
+            return None
+        return Recall(self.store.path.absolute(), self._key)
+
+    def known(self, root: Path, paths: Sequence[str]) -> Recalled:
+        """Return what is known of the files without opening them, and remember the stamps of the others."""
+        stamps = _stamps(root, paths)
+        found: list[tuple[int, int, int, bytes]] = []
+        if self._columns is not None and not self._paranoid:
+            table = "asked (number, device, inode, size, mtime_ns, ctime_ns)"
+            found = self.store.join(table, ((row, *stamp) for row, stamp in stamps.items()), _KNOWN, (self._key,))
+        self._touch([number for _, number, used, _ in found if used < self._today - _STALE_DAYS])
+        rows, known = self._unpacked([row for row, *_ in found], [blob for *_, blob in found])
+        self._stamps = stamps
+        for row in rows.tolist():
+            del self._stamps[row]
+        return Recalled(rows, known)
+
+    def keep(self, rows: NDArray[np.intp], table: FeatureTable) -> None:
+        """Store what was measured of some rows of the catalog: the results of a batch, in one transaction."""
+        named = [index for index in range(len(rows)) if table.sha256[index].any()]
+        if not named or not self.store.usable:
+            return
+        contents = table.sha256.astype(">u8")
+        digests = {index: contents[index].tobytes() for index in named}
+        lasting = [index for index in named if (failure := table.failures[index]) is None or failure.kind not in _LOST]
+        self._columns = columns = _layout(table)
+        blobs = _packed(table)
+        stamps = [(index, self._stamps.pop(int(rows[index]), None)) for index in lasting]
+        self._wrote |= self.store.write(
+            (_KEEP_VERSION, [(self._key, _text_of(columns))]),
+            (_KEEP_CONTENT, [(self._key, digests[index], self._today, blobs[index]) for index in lasting]),
+            (_KEEP_FILE, [(*stamp, digests[index]) for index, stamp in stamps if stamp is not None]),
+        )
+
+    def _unpacked(self, rows: list[int], blobs: list[bytes]) -> tuple[NDArray[np.intp], FeatureTable | None]:
+        """Return the rows whose blobs are whole, and what they hold."""
+        if self._columns is None:
+            return np.empty(0, np.intp), None
+        whole, records, failures = _whole(blobs, self._columns)
+        kept = np.array(rows, np.intp)[whole]
+        return kept, (_table_of(records, failures) if len(kept) else None)
+
+    def _touch(self, numbers: list[int]) -> None:
+        if numbers:
+            self.store.write(("UPDATE contents SET used = ? WHERE id = ?", [(self._today, number) for number in numbers]))
+
+    def _prune(self) -> None:
+        """Delete the least used tenth again and again until what is stored fits."""
+        if self.store.bytes_used() <= self._limit:
+            return
+        while self.store.usable and self.store.bytes_used() > _PRUNED_TO * self._limit:
+            counts = self.store.read("SELECT (SELECT count(*) FROM contents), (SELECT count(*) FROM pairs)")
+            if not counts or not any(counts[0]):
+                break
+            contents, pairs = (count // 10 + 1 for count in counts[0])
+            self.store.write(
+                (
+                    _PRUNE_CONTENTS,
+                    [(self._key, contents)],
+                ),
+                ("DELETE FROM pairs WHERE id IN (SELECT id FROM pairs ORDER BY used, id LIMIT ?)", [(pairs,)]),
+                ("DELETE FROM files WHERE sha256 NOT IN (SELECT sha256 FROM contents)", [()]),
+            )
+        self.store.read("PRAGMA incremental_vacuum")
+
+
+def version_key(max_pixels: int) -> bytes:
+    """Return the SHA-256 of all that decides what is measured of a content."""
+    from PIL import _imaging  # noqa: PLC0415 - quick: not Pillow's Image
+
+    libraries = {name: str(getattr(_imaging, name)) for name in sorted(vars(_imaging)) if name.endswith("_version")}
+    told = {"code": _code(), "max_pixels": max_pixels, "packages": _packages(), "libraries": libraries}
+    told["machine"] = [platform.machine(), sys.byteorder]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
+
+
+@once
+def _code() -> str:
+    """Return a digest of the code that measures, the descriptor's network and ``FEATURE_VERSION`` included."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.iterdir()):
+        if path.suffix in {".py", ".onnx"} and path.name not in {"cache.py", "store.py"}:
+            digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@once
+def _packages() -> tuple[str, ...]:
+    """Return names and versions of the decoders as they are installed; their import would cost a second."""
+    found: dict[str, str] = {}
+    for place in map(Path, sys.path):
+        if place.is_dir():
+            for entry in os.scandir(place):
+                name = entry.name.lower()
+                package = next((package for package in _PACKAGES if name.startswith(package)), None)
+                if package is not None and name.endswith((".dist-info", ".egg-info")):
+                    found.setdefault(name.partition("-")[0], name)
+    return tuple(sorted(found.values()))
+
+
+def _stamps(root: Path, paths: Sequence[str]) -> dict[int, Stamp]:
+    """Return the stamps of the regular files whose stamp can be trusted, by row."""
+    latest = time.time_ns() - _RACY_NS
+    found: dict[int, Stamp] = {}
+    for row, path in enumerate(paths):
+        try:
+            status = os.stat(f"{root}/{path}")  # noqa: PTH116 - a Path object each would cost more than the call
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(status.st_mode) and max(status.st_mtime_ns, status.st_ctime_ns) < latest:
+            device, inode = _signed(status.st_dev), _signed(status.st_ino)
+            if device is not None and inode is not None:
+                found[row] = (device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return found
+
+
+def _signed(number: int) -> int | None:
+    """Return an unsigned 64-bit number as SQLite holds it; None for a longer one (ReFS has them)."""
+    if number >= 1 << 64:
+        return None
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+# ------------------------------------------------------------------------------------- rows as bytes
+
+
+def _layout(table: FeatureTable) -> np.dtype[np.void]:
+    """Return a row of the table as a structured type: whatever columns it has, in their order."""
+    columns = [(field.name, getattr(table, field.name)) for field in fields(FeatureTable) if field.name != "failures"]
+    return np.dtype([(name, column.dtype, column.shape[1:]) for name, column in columns])
+
+
+def _text_of(columns: np.dtype[np.void]) -> str:
+    parts = [(name, columns[name]) for name in columns.names or ()]
+    return json.dumps([[name, part.base.str, list(part.shape)] for name, part in parts])
+
+
+def _columns_of(text: str) -> np.dtype[np.void] | None:
+    """Return the type that was stored; None where it is not that of the table we know."""
+    named = [(name, kind, tuple(shape)) for name, kind, shape in json.loads(text)]
+    expected = [field.name for field in fields(FeatureTable) if field.name != "failures"]
+    return np.dtype(named) if [name for name, _, _ in named] == expected else None
+
+
+def _packed(table: FeatureTable) -> list[bytes]:
+    """Return each row as bytes: its columns, a check sum of 8 bytes, and its failure as JSON, if it has one."""
+    columns = _layout(table)
+    records = np.zeros(len(table), columns)
+    for name in columns.names or ():
+        records[name] = getattr(table, name)
+    sums = _sums(records)
+    return [
+        record.tobytes() + (int(total) ^ zlib.crc32(told)).to_bytes(8, "little") + told
+        for record, total, told in zip(records, sums, map(_told, table.failures), strict=True)
+    ]
+
+
+def _told(failure: Failure | None) -> bytes:
+    return b"" if failure is None else json.dumps([failure.kind, failure.detail]).encode()
+
+
+def _whole(
+    blobs: Sequence[bytes], columns: np.dtype[np.void]
+) -> tuple[NDArray[np.intp], NDArray[np.void], tuple[Failure | None, ...]]:
+    """Return which of the blobs are whole, their records and their failures."""
+    size = columns.itemsize
+    long_enough = np.flatnonzero([len(blob) >= size + 8 for blob in blobs])
+    chosen = [blobs[index] for index in long_enough.tolist()]
+    told = [blob[size + 8 :] for blob in chosen]
+    rows = np.frombuffer(b"".join([blob[: size + 8] for blob in chosen]), np.dtype([("record", columns), ("sum", "<u8")]))
+    records = rows["record"]
+    expected = _sums(records) ^ np.array([zlib.crc32(text) for text in told], np.uint64)
+    good = np.flatnonzero(expected == rows["sum"])
+    failures = tuple(Failure(*json.loads(told[index])) if told[index] else None for index in good)
+    return long_enough[good], records[good], failures
+
+
+def _sums(records: NDArray[np.void]) -> NDArray[np.uint64]:
+    """Return a check sum of each record, (n,): its 64-bit words, mixed, times odd numbers, modulo 2⁶⁴."""
+    size = records.dtype.itemsize
+    even = np.zeros((len(records), -(-size // 8) * 8), np.uint8)
+    even[:, :size] = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), size)
+    words = even.view("<u8")
+    odd = (np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
+    mixed = words ^ (words >> np.uint64(29))
+    total: NDArray[np.uint64] = (mixed * odd).sum(axis=1, dtype=np.uint64)
+    return total
+
+
+def _table_of(records: NDArray[np.void], failures: tuple[Failure | None, ...]) -> FeatureTable:
+    columns = {name: np.ascontiguousarray(records[name]) for name in records.dtype.names or ()}
+    return FeatureTable(**columns, failures=failures)
+
+
+# ------------------------------------------------------------------------------------------- workers
+
+
+def recall(where: Recall, sha256: bytes) -> FeatureTable | None:
+    """Return what is known of a content, as a table of one row; None where nothing is, or the cache fails. In a worker."""
+    try:
+        connection, columns = _reader(where)
+        query = "SELECT row FROM contents WHERE version = (SELECT id FROM versions WHERE key = ?) AND sha256 = ?"
+        found = connection.execute(query, (where.key, sha256)).fetchone()
+    except (sqlite3.Error, TypeError, ValueError):
+        return None
+    if found is None or columns is None:
+        return None
+    whole, records, failures = _whole([found[0]], columns)
+    return _table_of(records, failures) if len(whole) else None
+
+
+@once
+def _reader(where: Recall) -> tuple[sqlite3.Connection, np.dtype[np.void] | None]:
+    connection = sqlite3.connect(f"{where.database.as_uri()}?mode=ro", uri=True, timeout=1.0, isolation_level=None)
+    (columns,) = connection.execute("SELECT columns FROM versions WHERE key = ?", (where.key,)).fetchone()
+    return connection, _columns_of(columns)
