@@ -290,6 +290,18 @@ class Calibration:
     """Pairs that the configured thresholds would have told as copies, and the raised ones do not."""
 
 
+@dataclass(frozen=True, slots=True)
+class IndexRecall:
+    """What the index of the descriptor search found of what an exact search of some pictures finds."""
+
+    sampled: int
+    """Pictures searched exactly."""
+    pairs: int
+    """Pairs that this nominates."""
+    found: int
+    """How many of them the index nominated, too."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CopyGraph:
     """All pairs found, sorted by (a, b), and what they join."""
@@ -301,6 +313,8 @@ class CopyGraph:
     """(n,) readable pictures too flat to be matched by content; only byte-identical copies of them are known."""
     calibration: Calibration | None = None
     """None where nothing was compared."""
+    index_recall: IndexRecall | None = None
+    """None where every two descriptors were compared."""
 
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Return the copy groups of two rows and more, each ascending, sorted by their first row."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from dataaudit.config import Config
 from dataaudit.dedup import neighbours
+from dataaudit.dedup.cells import Cells
 from dataaudit.dedup.neighbours import nearest
+from dataaudit.domain import IndexRecall
+from dataaudit.scanners.verdict import summarise
+from measurements import make
 
 DIMENSIONS = 128
 
@@ -79,3 +86,71 @@ def test_two_are_enough_and_one_has_no_neighbour():
     found = nearest(vectors, np.arange(2), 5, -1.0)
     assert sorted(zip(found.query.tolist(), found.other.tolist(), strict=True)) == [(0, 1), (1, 0)]
     assert len(nearest(vectors[:1], np.arange(1), 5, -1.0).query) == 0
+
+
+class TestIndex:
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch):
+        monkeypatch.setattr(neighbours, "EXACT_UP_TO", 500)
+        monkeypatch.setattr(neighbours, "SAMPLED", 150)
+
+    def pairs(self, found) -> set[tuple[int, int]]:
+        return set(zip(found.query.tolist(), found.other.tolist(), strict=True))
+
+    def test_it_finds_nearly_all_and_says_how_much(self, monkeypatch):
+        vectors, order = clustered(5, 3_000), np.random.default_rng(0).permutation(3_000)
+        found = nearest(vectors, order, 3, 0.1)
+        monkeypatch.setattr(neighbours, "EXACT_UP_TO", 5_000)
+        exact = nearest(vectors, order, 3, 0.1)
+        assert exact.recall is None
+        either = self.pairs(found) | {pair[::-1] for pair in self.pairs(found)}
+        known = dict(zip(zip(exact.query.tolist(), exact.other.tolist(), strict=True), exact.score.tolist(), strict=True))
+        assert len(known) > 1_000
+        assert len(known.keys() & either) >= 0.95 * len(known)
+        assert found.recall.sampled == 150
+        sample = set(order[neighbours._drawn(3_000, 1)].tolist())
+        asked = [pair for pair in known if pair[0] in sample]
+        assert (found.recall.pairs, found.recall.found) == (len(asked), len(set(asked) & either))
+        for pair, score in zip(zip(found.query.tolist(), found.other.tolist(), strict=True), found.score, strict=True):
+            assert known.get(pair, score) == score
+
+    def test_the_order_of_the_files_changes_nothing(self):
+        vectors, order = clustered(6, 900), np.random.default_rng(0).permutation(900)
+        shuffled = np.random.default_rng(1).permutation(900)
+        place = np.empty(900, np.int64)
+        place[shuffled] = np.arange(900)
+        one, other = nearest(vectors, order, 5, 0.1), nearest(vectors[shuffled], place[order], 5, 0.1)
+        np.testing.assert_array_equal(one.query, shuffled[other.query])
+        np.testing.assert_array_equal(one.other, shuffled[other.other])
+        np.testing.assert_array_equal(one.score, other.score)
+
+    def test_every_vector_lies_in_the_cell_of_its_nearest_centre(self):
+        whole = np.rint(clustered(7, 800).astype(np.float32) * np.float32(neighbours.UNIT))
+        cells = Cells.of(whole, neighbours.UNIT)
+        np.testing.assert_array_equal(cells.cell, (whole @ cells.centres.T).argmax(axis=1))
+        for number in range(len(cells.centres)):
+            members = cells.members[cells.starts[number] : cells.starts[number + 1]]
+            np.testing.assert_array_equal(members, np.flatnonzero(cells.cell == number))
+
+    def test_all_cells_together_are_everything(self):
+        whole = np.rint(clustered(8, 300).astype(np.float32) * np.float32(neighbours.UNIT))
+        cells = Cells.of(whole, neighbours.UNIT)
+        seen = np.zeros((300, 300), int)
+        for rows, columns in cells.probed(whole, len(cells.centres)):
+            seen[np.ix_(rows, columns)] += 1
+        assert (seen == 1).all()
+
+    def test_where_there_is_no_copy_the_index_says_that_there_was_nothing_to_find(self):
+        rng = np.random.default_rng(0)
+        vectors = rng.normal(size=(900, DIMENSIONS))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        found = nearest(vectors.astype(np.float16), np.arange(900), 5, 0.5)
+        assert len(found.query) == 0
+        assert found.recall == IndexRecall(150, 0, 0)
+
+    def test_the_verdict_tells_the_recall(self):
+        measured = make([("train/a/1.jpg", "a", "train"), ("val/a/2.jpg", "a", "val")])
+        for recall, told in ((IndexRecall(500, 200, 197), "recall 0.98 of exact"), (IndexRecall(500, 0, 0), "no neighbour")):
+            copies = replace(measured.copies, index_recall=recall)
+            notes = summarise(replace(measured, copies=copies), (), Config()).notes
+            assert any(told in note and "500 sampled pictures" in note for note in notes)

@@ -79,7 +79,7 @@ def relate(
     not_compared[sorted(verified.uncompared)] = True
     if calibration is not None:
         calibration = replace(calibration, look_alikes=verified.look_alikes)
-    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration)
+    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration, nominations.index_recall)
 
 
 def _calibrated(

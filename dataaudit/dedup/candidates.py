@@ -5,7 +5,7 @@ A nominator is a function ``(features, rows, config) → Nominations``; ``NOMINA
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
-    from dataaudit.domain import FeatureTable
+    from dataaudit.domain import FeatureTable, IndexRecall
 
 _DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit of a hash: unstable under brightness
 
@@ -38,6 +38,8 @@ class Nominations:
     """See ``domain.DIHEDRAL``; -1 where the nominator knows of none, and a has to be registered onto b."""
     distance: NDArray[np.float64]
     """The verifier is asked in this order; 0 to 1 by hash, 1 and more by descriptor."""
+    index_recall: IndexRecall | None = None
+    """What an index found of what is to be found; None where the search was exact."""
 
     def __len__(self) -> int:
         """Return the number of nominations."""
@@ -83,7 +85,8 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     least = config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(len(rows) / 10_000)))
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
-    return closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
+    proposed = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
+    return replace(proposed, index_recall=found.recall)
 
 
 def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -101,9 +104,10 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
     """Ask every nominator and merge what they propose."""
     proposals = [nominator(features, rows, config) for nominator in NOMINATORS]
-    return closest(
+    merged = closest(
         *(np.concatenate([getattr(some, name) for some in proposals]) for name in ("a", "b", "orientation", "distance"))
     )
+    return replace(merged, index_recall=next((some.index_recall for some in proposals if some.index_recall), None))
 
 
 def closest(
