@@ -97,6 +97,11 @@ class Config(BaseModel):
             raise ValueError("expected 0 (none) or at least 2")
         return folds
 
+    @field_validator("select", "ignore")
+    @classmethod
+    def _capitals(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(code.strip().upper() for code in codes)
+
     def merged(self, **options: object) -> Self:
         """Return a copy with the options that are not None; values are validated.
 

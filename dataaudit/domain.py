@@ -172,7 +172,7 @@ class Failure:
 class FeatureTable:
     """What was measured of each file: one row a sample, one NumPy column a feature.
 
-    A row whose ``failures`` entry is set keeps its digest where the bytes could be read; every other column
+    A row whose ``failures`` entry is set keeps its digest and ``loader`` where the bytes could be read; every other column
     of it holds zeros (properties: NaN).
     """
 
@@ -214,6 +214,12 @@ class FeatureTable:
     """(n, 9, 3) mean R, G, B of the whole, the edges and the corners: ``features.provenance.REGIONS``."""
     edge_spread: NDArray[np.uint8]
     """(n, 4) standard deviation of the grey along the top, right, bottom and left edge."""
+    loader: NDArray[np.uint8]
+    """(n,) what TensorFlow makes of the file: a position in ``features.loader.OUTCOMES``; 0: not known. Set for failures too."""
+    trailing: NDArray[np.int64]
+    """(n,) bytes behind the end of the picture."""
+    zeroed: NDArray[np.int64]
+    """(n,) bytes of coded pixels that were overwritten with zeros."""
     failures: tuple[Failure | None, ...]
 
     def __len__(self) -> int:

@@ -161,6 +161,9 @@ def make_features(
         "taken": np.zeros(n, np.int64),
         "colours": np.random.default_rng(2).integers(0, 256, (n, 9, 3), np.uint8),
         "edge_spread": np.random.default_rng(3).integers(0, 60, (n, 4), np.uint8),
+        "loader": np.ones(n, np.uint8),
+        "trailing": np.zeros(n, np.int64),
+        "zeroed": np.zeros(n, np.int64),
     }
     for name, values in cells.items():
         for path, value in values.items():

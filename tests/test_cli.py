@@ -71,6 +71,7 @@ class TestScan:
             return {finding["code"] for finding in report["findings"]}
 
         assert codes("--select", "LEK") == {"LEK202"}
+        assert codes("--select", "lek") == {"LEK202"}
         assert "LEK202" not in codes("--ignore", "lek202")
 
     def test_a_required_rule_that_could_not_run_exits_with_3(self, leaky):

@@ -14,7 +14,9 @@ from dataaudit.domain import Catalog, Failure, FeatureTable
 from dataaudit.engines import Lost
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import BATCH, measure
+from dataaudit.features.loader import outcome_of
 from pictures import photo, save
+from zoo import zoo
 
 CONFIG = Config(max_pixels=1_000_000)
 
@@ -119,6 +121,24 @@ def test_bad_files_are_rows_with_a_failure(root):
     assert np.isnan(table.properties[bad]).all()
     assert np.isfinite(table.properties[~bad]).all()
     assert set(table.format[bad]) == {""}
+
+
+def test_every_file_is_asked_what_tensorflow_makes_of_it(tmp_path):
+    animals = zoo()
+    names = ["png-idat-bad-crc", "jpeg-trailing", "bmp-8-palette", "png-text-bad-crc", "png-short-rows", "text"]
+    for name in names:
+        (tmp_path / f"{name}.png").write_bytes(animals[name])
+    table = measure(catalog_of(tmp_path), CONFIG, Inline())
+    told = {name: outcome_of(int(code)).name for name, code in zip(sorted(names), table.loader, strict=True)}
+    assert told == {
+        "png-idat-bad-crc": "png-checksum",
+        "jpeg-trailing": "ok",
+        "bmp-8-palette": "bmp-palette",
+        "png-text-bad-crc": "ok",  # TensorFlow alone reads it
+        "png-short-rows": "ok",  # not seen without inflating
+        "text": "format",
+    }
+    assert table.trailing.tolist() == [0, 400, 0, 0, 0, 0]
 
 
 def test_digests_are_those_of_the_bytes(root):

@@ -12,6 +12,7 @@ import pytest
 
 from dataaudit.config import Config
 from dataaudit.domain import AugmentationLayer, AugmentationPlan
+from dataaudit.features.loader import OUTCOMES
 from dataaudit.fixers import make_plan
 from dataaudit.fixers.keras_pipeline import render
 from dataaudit.fixers.plan_folder import write
@@ -164,6 +165,13 @@ def test_the_decoder_follows_the_content_and_not_the_name(content, decoder):
 def test_a_file_that_is_left_out_does_not_choose_the_decoder():
     rows = [("a/1.jpg", "a", "train"), ("a/2.jpg", "a", "train"), ("x.jpg", None, "train")]
     assert make_plan(make(rows, format={"x.jpg": "TIFF"}), Config()).decoder == "tensorflow"
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.name)
+def test_what_tensorflow_refuses_or_misreads_is_decoded_by_pillow(outcome):
+    rows = [("a/1.jpg", "a", None), ("a/2.jpg", "a", None)]
+    decoder = make_plan(make(rows, loader={"a/1.jpg": OUTCOMES.index(outcome)}), Config()).decoder
+    assert decoder == ("tensorflow" if outcome.effect in {"read", "altered"} else "pillow")
 
 
 @pytest.mark.tensorflow

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,8 +10,14 @@ from PIL import Image, ImageOps
 
 from dataaudit.config import Config
 from dataaudit.domain import Failure, Skipped
+from dataaudit.features.loader import OUTCOMES
 from dataaudit.scanners import integrity, judge
 from measurements import make, rows_of
+
+
+def position(outcome):
+    return [each.name for each in OUTCOMES].index(outcome)
+
 
 ROWS = rows_of({"train": {"cat": 2, "dog": 2}})
 PATH = "train/cat/0000.jpg"
@@ -56,6 +63,29 @@ def test_failures(kind, code):
 )
 def test_odd_pictures(column, value, code):
     assert codes(make(ROWS, **{column: {PATH: value}})) == [(code, (0,))]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.name)
+def test_what_tensorflow_makes_of_a_file_that_pillow_reads(outcome):
+    expected = {"rejected": "INT117", "misread": "INT118", "altered": "INT109"}.get(outcome.effect)
+    found = judge(make(ROWS, loader={PATH: OUTCOMES.index(outcome)}), Config(select=("INT",)))[0]
+    assert [(finding.rule.code, finding.samples) for finding in found] == ([(expected, (0,))] if expected else [])
+    assert all(outcome.found in finding.message and outcome.sees in finding.message for finding in found)
+
+
+def test_what_tensorflow_refuses_is_told_once():
+    webp = {"format": {PATH: "WEBP"}, "mode": {PATH: "RGBA"}, "loader": {PATH: position("webp-alpha")}}
+    assert [code for code, _ in codes(make(ROWS, **webp))] == ["INT117", "INT107"]
+    tiff = {"format": {PATH: "TIFF"}, "loader": {PATH: position("format")}}
+    assert [code for code, _ in codes(make(ROWS, **tiff))] == ["INT105", "INT107"]
+
+
+@pytest.mark.parametrize(("outcome", "told"), [("ok", True), ("png-data", False), ("not-looked-at", False)])
+def test_a_file_that_only_tensorflow_reads_is_told_so(outcome, told):
+    measured = make(ROWS, failures={PATH: Failure("unreadable", "bad")}, sha256={}, loader={})
+    features = replace(measured.features, loader=np.full(len(ROWS), position(outcome), np.uint8))
+    (finding,) = judge(replace(measured, features=features), Config(select=("INT101",)))[0]
+    assert ("TensorFlow reads it all the same" in finding.message) is told
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,9 @@ class _Row:
     jpeg_quality: int = 0
     camera: bytes = b""
     taken: int = 0
+    loader: int = 0
+    trailing: int = 0
+    zeroed: int = 0
 
 
 def _measure_batch(
@@ -132,8 +135,9 @@ def _measure_batch(
 
 def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
     from dataaudit.features.decode import DecodeError, decode, read  # noqa: PLC0415 - Pillow is the workers' business
+    from dataaudit.features.loader import inspect  # noqa: PLC0415
 
-    row = _Row()
+    row, data = _Row(), None
     try:
         data = read(path)
         row.sha256 = hashlib.sha256(data).digest()
@@ -143,7 +147,9 @@ def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
         picture = decode(data, max_pixels)
     except DecodeError as error:
         row.failure = Failure(error.kind, error.detail)
+        row.loader = 0 if data is None else inspect(data, thorough=error.kind != "too-many-pixels").loader
         return row
+    row.loader, row.trailing, row.zeroed = inspect(data)
     _describe(row, picture, len(data))
     return row
 
@@ -221,5 +227,8 @@ _PLAIN: Final[dict[str, DTypeLike]] = {
     "jpeg_quality": np.uint8,
     "camera": "S32",
     "taken": np.int64,
+    "loader": np.uint8,
+    "trailing": np.int64,
+    "zeroed": np.int64,
 }
 """The columns that are one plain value a row, and their types."""

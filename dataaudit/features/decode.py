@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURE_VERSION", "FORMATS", "SHORT_SIDE", "DecodeError", "Picture", "decode", "load", "read"]
 
-FEATURE_VERSION: Final = 2
+FEATURE_VERSION: Final = 3
 """The version of the measured picture and of all that is computed from it: part of every cache key."""
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
 """The formats that are decoded. Pillow is asked for no other: it opens text as EPS, and worse."""

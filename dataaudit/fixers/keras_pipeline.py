@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from dataaudit.domain import NONE
+from dataaudit.features.loader import READ
 
 if TYPE_CHECKING:
     from dataaudit.domain import AugmentationLayer, AugmentationPlan, Measurements, Plan, SplitPlan
@@ -38,7 +39,7 @@ def decode(path):
     return tf.ensure_shape(picture, (*IMAGE_SIZE, 3))'''
 
 _SURE: Final = ("GIF", "JPEG", "PNG")
-"""Formats that every TensorFlow from 2.17 on decodes; others not every one does, or wrongly (palette BMP: as indices)."""
+"""Formats that every TensorFlow from 2.17 on decodes; others not every one does."""
 
 
 def render(plan: Plan) -> str:
@@ -56,9 +57,10 @@ def render(plan: Plan) -> str:
 
 
 def choose_decoder(measurements: Measurements, split: SplitPlan) -> Literal["tensorflow", "pillow"]:
-    """Return Pillow where a placed file, whatever its name says, holds a format that not every TensorFlow decodes rightly."""
-    placed = split.split_codes != NONE
-    return "tensorflow" if np.isin(measurements.features.format[placed], _SURE).all() else "pillow"
+    """Return Pillow where a placed file, whatever its name says, is one that some TensorFlow refuses or misreads."""
+    placed, features = split.split_codes != NONE, measurements.features
+    sure = np.isin(features.format, _SURE) & np.isin(features.loader, READ)
+    return "tensorflow" if sure[placed].all() else "pillow"
 
 
 def _layers(augmentation: AugmentationPlan) -> str:

@@ -109,7 +109,8 @@ def _counts(catalog: Catalog, config: Config) -> Iterator[Finding | NotRun]:
     if rare:
         told = ", ".join(f"{name!r} {n}" for n, name in rare)
         verb = "has" if len(rare) == 1 else "have"
-        message = f"{len(rare)} of {len(present)} classes {verb} fewer than {config.rare_class} samples in {place}: {told}"
+        share = f"{len(rare)} of {counted(len(present), 'class', 'classes')}"
+        message = f"{share} {verb} fewer than {config.rare_class} samples in {place}: {told}"
         yield Finding(RARE, message, (), _evidence("samples", rare))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import FileEvidence, Finding
+from dataaudit.features.loader import READ, outcome_of
 from dataaudit.scanners.integrity_rules import RULE_OF_FAILURE, RULES, rule
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, FeatureTable, Measurements
+    from dataaudit.features.loader import Outcome
 
 __all__ = ["RULES", "scan"]
 
@@ -58,6 +60,7 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding]:
     """Yield what is wrong with single files, by their content, their names and what the catalog set aside."""
     catalog, features = measurements.catalog, measurements.features
     yield from _failures(catalog, features)
+    yield from _loader(catalog, features)
     yield from _formats(catalog, features)
     yield from _pictures(catalog, features)
     yield from _flat(measurements, config)
@@ -80,8 +83,28 @@ def _failures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
         if failure is None:
             continue
         broken = RULE_OF_FAILURE[failure.kind]
-        message = f"{broken.summary[0].lower()}{broken.summary[1:]} ({failure.detail})"
+        told = f"{broken.summary[0].lower()}{broken.summary[1:]} ({failure.detail})"
+        message = told + _though(outcome_of(int(features.loader[row])))
         yield _file(broken.code, catalog, row, message, f"{failure.kind}: {failure.detail}", "a picture that decodes to its end")
+
+
+def _though(outcome: Outcome) -> str:
+    """Return what TensorFlow makes of a file that Pillow cannot read, where that is no refusal too."""
+    return "" if outcome.effect in {"rejected", "unknown"} else "; TensorFlow reads it all the same, without a word"
+
+
+def _loader(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
+    """Yield the readable files of TensorFlow's formats that it refuses, or reads as another picture."""
+    supported = features.readable & np.isin(features.format, list(TENSORFLOW_FORMATS))
+    for row in np.flatnonzero(supported & ~np.isin(features.loader, READ)).tolist():
+        outcome = outcome_of(int(features.loader[row]))
+        code = {"rejected": "INT117", "misread": "INT118"}.get(outcome.effect)
+        if code is None:
+            continue
+        pillow = f"Pillow reads it ({features.mode[row]}, {features.width[row]} × {features.height[row]})"
+        zeros = f" ({int(features.zeroed[row]):,} bytes of it are zeros)" if features.zeroed[row] else ""
+        message = f"{outcome.found}{zeros}; {pillow}, the model gets {outcome.sees}"
+        yield _file(code, catalog, row, message, f"{outcome.found}; {pillow}", "a picture that TensorFlow and Pillow read alike")
 
 
 def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
@@ -109,7 +132,8 @@ def _pictures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
         message = f"EXIF orientation {tag} ({seen} by viewers); TensorFlow and Keras ignore it and train on the stored pixels"
         yield _file("INT108", catalog, row, message, f"EXIF orientation {tag}", "EXIF orientation 1 or none")
     for row in np.flatnonzero(features.readable).tolist():
-        for found in _unusual(str(features.format[row]), str(features.mode[row]), int(features.frames[row])):
+        outcome = outcome_of(int(features.loader[row]))
+        for found in _unusual(str(features.mode[row]), int(features.frames[row]), outcome):
             yield _file("INT109", catalog, row, found, found, "a still 8-bit grey or RGB picture")
         width, height = int(features.width[row]), int(features.height[row])
         if min(width, height) < TINY:
@@ -117,17 +141,17 @@ def _pictures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
             yield _file("INT111", catalog, row, message, f"{width} × {height}", f"a short side of at least {TINY} pixels")
 
 
-def _unusual(content: str, mode: str, frames: int) -> Iterator[str]:
+def _unusual(mode: str, frames: int, outcome: Outcome) -> Iterator[str]:
+    if outcome.effect in {"rejected", "misread"}:  # INT117 and INT118 tell
+        return
     if mode.startswith(("I", "F")):
         yield f"mode {mode}: more than 8 bits a channel, which tf.io.decode_image cuts down to 8"
     elif mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
         yield f"mode {mode}: colours must be converted to RGB, and decoders differ in how"
-    elif mode == "RGBA" and content == "WEBP":
-        yield "mode RGBA: a WebP with an alpha channel, which tf.io.decode_image refuses with channels=3"
     elif mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
         yield f"mode {mode}: it has an alpha channel, which Keras drops without blending, so that hidden pixels show"
-    elif mode == "P" and content == "BMP":
-        yield "mode P: a palette BMP, of which TensorFlow reads the palette's indices as brightness"
+    if outcome.effect == "altered":
+        yield f"{outcome.found}: TensorFlow shows {outcome.sees}"
     if frames > 1:
         yield f"{frames} frames: only the first is used"
 

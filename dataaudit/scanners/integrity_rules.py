@@ -142,6 +142,26 @@ RULES: Final[tuple[Rule, ...]] = (
         "Keras's folder loader does not skip hidden files: macOS's `._x.jpg` are no pictures and stop model.fit.",
         "Delete it: `find DATASET -name '._*' -delete` for macOS's leftovers.",
     ),
+    Rule(
+        "INT117",
+        "rejected-by-tensorflow",
+        "error",
+        "A file that Pillow reads, and TensorFlow refuses",
+        "It looks whole in every viewer, yet tf.io.decode_image raises: model.fit stops in mid-epoch, and the error does not "
+        "name the file.",
+        "Save it anew as 8-bit RGB: `Image.open(f).convert('RGB').save('….png')`; where it was cut off, copy it again from its "
+        "source. The pipeline.py that `dataaudit split` writes reads such files with Pillow.",
+    ),
+    Rule(
+        "INT118",
+        "misread-by-tensorflow",
+        "error",
+        "A file that TensorFlow reads, without a word, as another picture",
+        "tf.io.decode_image ignores what the file says of its colours (a BMP's palette or masks, CMYK without a marker): the "
+        "model trains on a picture that no viewer shows.",
+        "Save it anew as an 8-bit RGB PNG: `Image.open(f).convert('RGB').save('….png')`. The pipeline.py that `dataaudit split` "
+        "writes reads such files with Pillow.",
+    ),
 )
 
 _BY_CODE: Final = {each.code: each for each in RULES}
