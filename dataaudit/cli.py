@@ -45,6 +45,10 @@ CONFIG_OPTIONS = (
     click.option("--manifest", metavar="FILE", help="CSV or JSONL with path,label[,split][,group]; relative to DATASET."),
     click.option("--group-by", metavar="HOW", help="Declared groups: regex:R, column:NAME or file:CSV:COLUMN."),
     click.option("--role", "roles", multiple=True, metavar="NAME=ROLE", help="Take folder NAME for train, val or test."),
+    click.option(
+        "--keras-split", type=float, metavar="X", help="Audit the split that validation_split=X, seed=N draws in Keras."
+    ),
+    click.option("--seed", type=int, metavar="N", help="random_state of the split (and Keras's, with --keras-split); default 0."),
     click.option("--follow-links", is_flag=True, default=None, help="Descend into linked directories, each once."),
     click.option("--jobs", type=int, metavar="N", help="Worker processes; default: one a core."),
     click.option("--select", metavar="CODES", help="Run only these codes or prefixes, comma separated."),
@@ -59,7 +63,6 @@ CONFIG_OPTIONS = (
     click.option("--paranoid", is_flag=True, default=None, help="Read and hash every file, whatever its time stamps say."),
 )
 SPLIT_OPTIONS = (
-    click.option("--seed", type=int, metavar="N", help="random_state of the split; default 0."),
     click.option("--ratios", metavar="T,V,E", help="Make new splits of these shares, as 0.7,0.15,0.15."),
     click.option("--remake", is_flag=True, default=None, help="Make new splits although the dataset has some."),
     click.option("--folds", type=int, metavar="K", help="Cross-validation folds outside test."),

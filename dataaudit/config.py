@@ -30,6 +30,9 @@ class Config(BaseModel):
     manifest: str | None = Field(None, description="CSV or JSONL file: path,label[,split][,group]; relative to the dataset")
     group_by: str | None = Field(None, description="regex:R | column:NAME | file:CSV:COLUMN")
     roles: dict[str, str] = Field(default_factory=dict, description="folder name → train, val or test")
+    keras_split: float | None = Field(
+        None, gt=0, lt=1, description="take an unsplit dataset apart as image_dataset_from_directory(validation_split=…) would"
+    )
     follow_links: bool = Field(default=False, description="descend into linked directories, each once")
 
     embeddings: str | None = Field(None, description=".npy or .npz file: what a model of yours makes of the pictures")
@@ -77,7 +80,7 @@ class Config(BaseModel):
     val_accuracy: float | None = Field(None, ge=0, le=1, description="the validation accuracy a model reached")
 
     # correct
-    seed: int = Field(0, ge=0, description="random_state of the split")
+    seed: int = Field(0, ge=0, description="random_state of the split, and Keras's seed with keras_split")
     ratios: tuple[float, float, float] | None = Field(None, description="train, val, test; None: repair what exists")
     remake: bool = Field(default=False, description="make new splits although the dataset has some")
     folds: int = Field(0, ge=0, le=100, description="cross-validation folds outside test; 0: none")

@@ -69,6 +69,29 @@ class ClassFolder:
     """Samples in it, sub-folders included."""
     phantom: bool = False
     """A folder no one means as a class: ``.ipynb_checkpoints``, ``__MACOSX``, hidden folders."""
+    linked: bool = False
+    """A link to a folder that was not followed; Keras follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KerasSplit:
+    """The split that two calls of ``image_dataset_from_directory`` draw, and what a slip in the second call would leak."""
+
+    share: float
+    """``validation_split``."""
+    seed: int
+    files: int
+    """Files that Keras lists."""
+    validation: int
+    """Of them in validation."""
+    strangers: int
+    """Files that Keras lists and that are no samples: hidden ones, and those behind linked class folders."""
+    other_seed: int
+    """Of as many validation files drawn by the next seed, those that are in this training part."""
+    unshuffled: int
+    """Of as many validation files taken with ``shuffle=False``, those that are in this training part."""
+    unshuffled_classes: int
+    """Classes among those validation files."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +125,8 @@ class Catalog:
     """The top folders that were taken for splits, with their roles: ``(("Training", "train"), …)``."""
     outside_links: tuple[str, ...] = ()
     """Samples that are links to files outside the dataset."""
+    keras_split: KerasSplit | None = None
+    """How the splits were drawn, where it was as Keras draws them."""
 
     def __len__(self) -> int:
         """Return the number of samples."""

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,35 +16,6 @@ from zoo import HEIGHT, PHOTO, WIDTH, encoded, zoo
 ZOO = zoo()
 THOROUGH_ONLY = {"png-short-rows", "png-bad-zlib"}
 """Readable to Pillow, and damaged in a way that only inflating shows."""
-
-ASK_TENSORFLOW = """
-import json, sys
-import numpy as np
-sys.path[:0] = {path!r}
-import tensorflow as tf
-from zoo import zoo
-
-pictures = {{}}
-for name, data in zoo().items():
-    try:
-        pictures[name] = tf.image.decode_image(tf.constant(data), channels=3, expand_animations=False).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        pictures[name] = np.zeros((0, 0, 3), np.uint8)
-np.savez({out!r}, **pictures)
-"""
-
-
-@pytest.fixture(scope="module")
-def decoded(tmp_path_factory):
-    """What TensorFlow decodes, by name; None where it refuses. In a process of its own."""
-    out = tmp_path_factory.mktemp("tensorflow") / "decoded.npz"
-    here = Path(__file__).parent
-    script = ASK_TENSORFLOW.format(path=[str(here), str(here.parent)], out=str(out))
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    asked = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
-    assert asked.returncode == 0, asked.stderr
-    with np.load(out) as pictures:
-        return {name: pictures[name] if pictures[name].size else None for name in pictures.files}
 
 
 def as_pillow_sees(data: bytes) -> np.ndarray | None:
@@ -73,7 +40,8 @@ def effect_in_truth(tensorflow: np.ndarray | None, pillow: np.ndarray | None) ->
 
 
 @pytest.mark.tensorflow
-def test_the_outcome_is_what_the_real_tensorflow_does_for_every_animal(decoded):
+def test_the_outcome_is_what_the_real_tensorflow_does_for_every_animal(keras):
+    decoded = keras.answer.pictures
     assert len(ZOO) >= 180
     allowed = {
         "rejected": {"rejected"},
@@ -92,7 +60,8 @@ def test_the_outcome_is_what_the_real_tensorflow_does_for_every_animal(decoded):
 
 
 @pytest.mark.tensorflow
-def test_the_zoo_shows_every_outcome_and_every_effect(decoded):
+def test_the_zoo_shows_every_outcome_and_every_effect(keras):
+    decoded = keras.answer.pictures
     told = {outcome_of(inspect(data, thorough=True).loader).name for data in ZOO.values()}
     assert told == {outcome.name for outcome in OUTCOMES} - {"not-looked-at", "jpeg-xl"}
     truths = [effect_in_truth(decoded[name], as_pillow_sees(data)) for name, data in ZOO.items()]

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from dataaudit.catalog import walk
 from dataaudit.config import Config
 from dataaudit.domain import Failure, Skipped
 from dataaudit.features.loader import OUTCOMES
 from dataaudit.scanners import integrity, judge
+from dataaudit.scanners.keras_folders import KERAS_ENDINGS
 from measurements import make, rows_of
 
 
@@ -123,9 +123,17 @@ def test_a_picture_with_too_little_texture_to_be_compared_is_not_called_blank():
     assert codes(make(ROWS, not_compared=[PATH])) == []
 
 
+@pytest.mark.parametrize("kind", ["irregular", "dangling-link", "link-loop", "no-permission"])
+@pytest.mark.parametrize("path", ["train/cat/odd.jpg", "train/cat/deep/odd.GIF"])
+def test_what_keras_cannot_read_and_will_try_to_is_a_warning(kind, path):
+    found = judge(make(ROWS, catalog={"skipped": (Skipped(path, kind, "a reason"),)}), Config(select=("INT",)))[0]
+    assert [(finding.rule.code, finding.rule.severity) for finding in found] == [("INT119", "warning")]
+
+
 @pytest.mark.parametrize("kind", ["irregular", "dangling-link", "link-loop", "directory-link", "no-permission"])
-def test_skipped_entries_are_info(kind):
-    skipped = (Skipped("train/cat/odd.jpg", kind, "a reason"), Skipped("notes.txt", "not-an-image", "a text"))
+@pytest.mark.parametrize("path", ["train/cat/odd", "train/odd.jpg", "odd.jpg", "train/.cat/odd.jpg"])
+def test_other_skipped_entries_are_info(kind, path):
+    skipped = (Skipped(path, kind, "a reason"), Skipped("notes.txt", "not-an-image", "a text"))
     found = judge(make(ROWS, catalog={"skipped": skipped}), Config(select=("INT",)))[0]
     assert [(finding.rule.code, finding.rule.severity) for finding in found] == [("INT112", "info")]
 
@@ -135,6 +143,8 @@ def test_skipped_entries_are_info(kind):
     [
         ("train/cat/._x.jpg", True),
         ("train/cat/._x.txt", False),
+        ("train/cat/.ipynb_checkpoints/x.jpg", True),
+        ("train/._x.jpg", False),
         ("train/.hidden/x.jpg", False),
         (".x.jpg", False),
     ],
@@ -187,9 +197,13 @@ def test_exif_words_are_those_of_pillow():
         assert (np.asarray(ImageOps.exif_transpose(picture)) == turned[words](np.asarray(stored))).all(), words
 
 
-def test_keras_loads_what_we_say():
-    source = find_spec("keras")
-    if source is None:
-        pytest.skip("Keras is not installed")
-    text = (Path(source.origin).parent / "src/utils/image_dataset_utils.py").read_text()
-    assert str(integrity.KERAS_EXTENSIONS).replace("'", '"') in text
+@pytest.mark.tensorflow
+def test_keras_loads_what_we_say(keras):
+    assert sorted(keras.answer.endings) == sorted(KERAS_ENDINGS) == sorted(walk.KERAS_ENDINGS)
+
+
+def test_an_image_beside_the_class_folders_is_never_loaded():
+    beside = [*ROWS, ("train/x.jpg", None, "train")]
+    assert codes(make(beside, catalog={"split_folders": (("train", "train"), ("val", "val"))})) == [("INT106", (4,))]
+    alone = [*ROWS, ("test/x.jpg", None, "test")]
+    assert codes(make(alone, catalog={"split_folders": (("train", "train"), ("test", "test"))})) == []

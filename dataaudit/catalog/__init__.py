@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dataaudit.catalog.declared_groups import ByColumn, ByFile, GroupBy, group_keys, parse_group_by
 from dataaudit.catalog.folders import Placement, Roles, check_not_wrapped, class_folders, place
+from dataaudit.catalog.keras_split import split_as_keras
 from dataaudit.catalog.manifest import METADATA_NAMES, find_manifest, find_metadata, overlay, place_listed
 from dataaudit.catalog.unsupported import check_supported
 from dataaudit.catalog.walk import IMAGE_ENDINGS, Tree, is_image_name, walk_tree
@@ -52,6 +54,9 @@ def find(dataset: Path, config: Config) -> Catalog:
     tree = walk_tree(str(root), follow_links=config.follow_links)
     images = [path for path in tree.files if is_image_name(path)]
     placement, read = _place(root, tree, images, roles, config, group_by)
+    drawn = None
+    if config.keras_split is not None:
+        placement, drawn = split_as_keras(placement, str(root), config.keras_split, config.seed)
     if not placement.places:
         raise LayoutError(_nothing_found(dataset, tree, images, placement))
     if isinstance(group_by, ByFile):
@@ -60,7 +65,7 @@ def find(dataset: Path, config: Config) -> Catalog:
     keys = group_keys(group_by, paths, placement.groups)
     others = _not_images(tree, read)
     skipped = sorted((*tree.skipped, *placement.skipped, *others), key=lambda entry: os.fsencode(entry.path))
-    return _catalog(root, tree, placement, paths, keys, skipped)
+    return replace(_catalog(root, tree, placement, paths, keys, skipped), keras_split=drawn)
 
 
 def _root(dataset: Path) -> Path:

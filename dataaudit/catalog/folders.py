@@ -188,7 +188,9 @@ def check_not_wrapped(placement: Placement, roles: Roles) -> None:
 
 
 def class_folders(tree: Tree, placement: Placement) -> tuple[ClassFolder, ...]:
-    """List what Keras would take for classes: all non-hidden folders in each split (or the dataset), and phantoms.
+    """List what Keras would take for classes: all non-hidden folders and links to folders in each split (or the dataset).
+
+    Hidden folders and other phantoms are listed too.
 
     Phantoms count the files with an image's name in them, all others their samples.
     """
@@ -198,9 +200,11 @@ def class_folders(tree: Tree, placement: Placement) -> tuple[ClassFolder, ...]:
     counts = Counter(parts)
     inside = ("/".join(entry.path.split("/", depth + 1)[: depth + 1]) for entry in tree.skipped if is_image_name(entry.path))
     phantom_counts = Counter(inside)
+    walked = set(tree.folders)
+    linked = tuple(path for path in tree.folder_links if path not in walked)
     found = [
-        ClassFolder(path, holders[holder], name, phantom_counts[path] if phantom else counts[path], phantom)
-        for paths, phantom in ((tree.folders, False), (tree.phantoms, True))
+        ClassFolder(path, holders[holder], name, phantom_counts[path] if phantom else counts[path], phantom, path in linked)
+        for paths, phantom in ((tree.folders, False), (linked, False), (tree.phantoms, True))
         for path in paths
         for holder, _, name in (path.rpartition("/"),)
         if holder in holders

@@ -56,6 +56,8 @@ class Tree:
     """Every other entry, and why."""
     outside_links: tuple[str, ...]
     """The ``files`` that are links to files outside the root."""
+    folder_links: tuple[str, ...] = ()
+    """Links to folders, followed or not."""
 
 
 def walk_tree(root: str, *, follow_links: bool = False) -> Tree:
@@ -77,6 +79,7 @@ def walk_tree(root: str, *, follow_links: bool = False) -> Tree:
         phantoms=tuple(sorted(walker.phantoms, key=os.fsencode)),
         skipped=tuple(sorted(walker.skipped, key=lambda entry: os.fsencode(entry.path))),
         outside_links=tuple(sorted(walker.outside, key=os.fsencode)),
+        folder_links=tuple(sorted(walker.folder_links, key=os.fsencode)),
     )
 
 
@@ -126,6 +129,7 @@ class _Walker:
         self.phantoms: list[str] = []
         self.skipped: list[Skipped] = []
         self.outside: list[str] = []
+        self.folder_links: list[str] = []
         self.waiting: list[tuple[bytes, str]] = []  # heap of linked folders
         self.seen: dict[tuple[int, int], str] = {}  # real folder → where it was walked; filled only to follow links
         self.real_folders: dict[str, str] = {}
@@ -247,6 +251,7 @@ class _Walker:
         target = os.path.realpath(f"{self.root}/{path}")
         holder = os.path.realpath(os.path.dirname(f"{self.root}/{path}"))
         odd = _odd_folder(name)
+        self.folder_links.append(path)
         if any(_contains(target, inner) for inner in (holder, self.real_root)):
             self._skip(path, "link-loop", "a link to a folder that contains it; never followed")
         elif odd is not None:

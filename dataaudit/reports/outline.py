@@ -106,6 +106,8 @@ def inferred(report: Report) -> str:
         parts.append(f"{unlabelled:,} of them without a label")
     if catalog.groups:
         parts.append(counted(len(catalog.groups), "declared group"))
+    if catalog.keras_split:
+        parts.append(f"split as Keras does (validation_split={catalog.keras_split.share:g}, seed={catalog.keras_split.seed})")
     return ", ".join([*parts, f"labels = {prose(catalog.labels_from)}"])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, ROLES, Finding, NotRun, Rule, TableEvidence
+from dataaudit.scanners.keras_folders import KERAS_ENDINGS, files_of_classes
 from dataaudit.wording import counted
 
 if TYPE_CHECKING:
@@ -69,7 +70,16 @@ EMPTY: Final = Rule(
     "Keras counts it as a class: the model gets an output that is never trained, and other splits may number classes otherwise.",
     "Delete the folder, or put the pictures there that belong to it.",
 )
-RULES: Final[tuple[Rule, ...]] = (IMBALANCE, RARE, ABSENT, INDEX, PHANTOM, EMPTY)
+LINKED: Final = Rule(
+    "BAL507",
+    "linked-class-folder",
+    "warning",
+    "A link to a folder stands among the class folders",
+    "Keras takes it for a class and loads what it leads to, be that a class already counted, or the dataset itself; the audit "
+    "did not look behind it.",
+    "If the link is meant, audit with --follow-links; else delete it.",
+)
+RULES: Final[tuple[Rule, ...]] = (IMBALANCE, RARE, ABSENT, INDEX, PHANTOM, EMPTY, LINKED)
 
 
 def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRun]:
@@ -81,7 +91,7 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
         yield from _indices(catalog)
         yield from _folders(catalog)
     else:
-        for each in (INDEX, PHANTOM, EMPTY):
+        for each in (INDEX, PHANTOM, EMPTY, LINKED):
             yield NotRun(each, f"not-applicable: labels come from {catalog.labels_from}, not from folders")
 
 
@@ -138,8 +148,8 @@ def _absent(catalog: Catalog) -> Iterator[Finding | NotRun]:
 def keras_indices(catalog: Catalog) -> dict[str, dict[str, int]]:
     """Return, for each split folder, the class→index map that ``image_dataset_from_directory`` makes of it.
 
-    It takes every sub-folder whose name does not begin with a dot (empty ones and phantoms like ``__MACOSX`` too), sorted by
-    code point (``keras/src/utils/dataset_utils.py``, Keras 3.15).
+    It takes every sub-folder, and link to one, whose name does not begin with a dot (empty ones and phantoms like ``__MACOSX``
+    too), sorted by code point (``keras/src/utils/dataset_utils.py``, Keras 3.15).
     """
     names: dict[str, set[str]] = {}
     for folder in catalog.class_folders:
@@ -153,6 +163,7 @@ def _indices(catalog: Catalog) -> Iterator[Finding | NotRun]:
     if len(maps) < 2:  # noqa: PLR2004 - nothing to disagree with
         yield NotRun(INDEX, "not-applicable: the dataset has no two splits with class folders")
         return
+    files = files_of_classes(catalog)
     role_of = dict(catalog.split_folders)
     tops = sorted(maps, key=lambda top: (ROLES.index(role_of[top]) if top in role_of else len(ROLES), top))
     reference = tops[0]
@@ -163,10 +174,11 @@ def _indices(catalog: Catalog) -> Iterator[Finding | NotRun]:
         name = shifted[0]
         there = maps[reference].get(name)
         compared = f"{there} in {reference}/" if there is not None else f"no class in {reference}/"
+        wrong = sum(files[f"{top}/{each}"] for each in shifted)
         message = (
             f"{len(shifted)} of {counted(len(maps[top]), 'class', 'classes')} in {top}/ would get another index than in "
-            f"{reference}/ "
-            f"({name!r} is {maps[top][name]} in {top}/, {compared})"
+            f"{reference}/ ({name!r} is {maps[top][name]} in {top}/, {compared}): {wrong} of its "
+            f"{counted(sum(files[f'{top}/{each}'] for each in maps[top]), 'image')} would be scored as another class"
         )
         both = sorted(maps[reference].keys() | maps[top].keys())
         rows = tuple((each, tuple(float(maps[side].get(each, NONE)) for side in (reference, top))) for each in both)
@@ -174,12 +186,23 @@ def _indices(catalog: Catalog) -> Iterator[Finding | NotRun]:
 
 
 def _folders(catalog: Catalog) -> Iterator[Finding]:
+    files = files_of_classes(catalog)
     for folder in catalog.class_folders:
         evidence = TableEvidence(("images",), ((folder.path, (float(folder.images),)),))
         if folder.phantom:
             reader = "torchvision's ImageFolder takes it" if folder.name.startswith(".") else "Keras takes it"
             message = f"{folder.path}/ is no class, but {reader} for one ({counted(folder.images, 'image')} in it)"
             yield Finding(PHANTOM, message, (), evidence)
+        elif folder.linked:
+            taken = "torchvision" if folder.name.startswith(".") else "Keras"
+            message = f"{folder.path} is a link to a folder: {taken} takes it for a class; what lies behind it was not audited"
+            yield Finding(LINKED, message, (), evidence)
+        elif folder.images and not files[folder.path]:
+            message = (
+                f"{folder.path}/ holds {counted(folder.images, 'image')}, none of which Keras loads "
+                f"(it takes {' '.join(KERAS_ENDINGS)}): to Keras it is a class without images"
+            )
+            yield Finding(EMPTY, message, (), evidence)
         elif not folder.images:
             message = f"{folder.path}/ holds no image, but Keras counts it as a class"
             yield Finding(EMPTY, message, (), evidence)

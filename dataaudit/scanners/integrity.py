@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.domain import FileEvidence, Finding
+from dataaudit.domain import NONE, ROLES, FileEvidence, Finding
 from dataaudit.features.loader import READ, outcome_of
 from dataaudit.scanners.integrity_rules import RULE_OF_FAILURE, RULES, rule
+from dataaudit.scanners.keras_folders import KERAS_ENDINGS, is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "scan"]
 
-KERAS_EXTENSIONS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-"""What ``image_dataset_from_directory`` loads (``keras/src/utils/image_dataset_utils.py``, Keras 3.15)."""
 TENSORFLOW_FORMATS: Final = frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP"})
 """Of the formats measured, those that ``tf.io.decode_image`` takes (TensorFlow 2.21)."""
 EXTENSIONS: Final = {
@@ -41,8 +40,10 @@ EXTENSIONS: Final = {
 }
 TINY: Final = 32
 """Short side in pixels under which a picture is tiny: CIFAR's size is not."""
-IRREGULAR: Final = frozenset({"irregular", "dangling-link", "link-loop", "directory-link", "no-permission"})
-HIDDEN: Final = frozenset({"hidden", "apple-double"})
+DEAD: Final = frozenset({"irregular", "dangling-link", "link-loop", "no-permission"})
+"""Kinds of entries that cannot be read as a file."""
+IRREGULAR: Final = DEAD | {"directory-link"}
+HIDDEN: Final = frozenset({"hidden", "apple-double", "phantom-folder"})
 ORIENTATIONS: Final = (
     "upright",
     "mirrored left-right",
@@ -108,13 +109,18 @@ def _loader(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
 
 
 def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
+    counts = catalog.counts()
+    beside = [bool(catalog.split_folders) and bool(counts[code].any()) for code in range(len(ROLES) + 1)]
     for row, (path, content) in enumerate(zip(catalog.paths, features.format.tolist(), strict=True)):
         extension = _extension(path)
-        if extension not in KERAS_EXTENSIONS:
+        if extension not in KERAS_ENDINGS:
             told = (
                 f"the extension {extension or '(none)'} is not one that Keras's folder loader reads; it skips the file in silence"
             )
-            yield _file("INT106", catalog, row, told, extension or "no extension", " ".join(KERAS_EXTENSIONS))
+            yield _file("INT106", catalog, row, told, extension or "no extension", " ".join(KERAS_ENDINGS))
+        elif beside[int(catalog.split_codes[row])] and catalog.label_codes[row] == NONE:
+            told = "lies beside the class folders, and Keras's folder loader looks only into them; it skips the file in silence"
+            yield _file("INT106", catalog, row, told, "no class folder", "a class folder")
         if not content:
             continue
         if content not in TENSORFLOW_FORMATS:
@@ -171,8 +177,9 @@ def _names(catalog: Catalog) -> Iterator[Finding]:
         rows = (row_of[path],) if path in row_of else ()
         yield Finding(rule("INT113"), message, rows, FileEvidence("a link that leaves the dataset", "a file of the dataset"))
     for row, path in enumerate(catalog.paths):
-        if any("\ud800" <= character <= "\udfff" for character in path):
-            message = "the name is not UTF-8; image_dataset_from_directory fails on the whole dataset because of it"
+        if not path.isascii() and any("\ud800" <= character <= "\udfff" for character in path):
+            fails = "; image_dataset_from_directory fails on the whole dataset because of it" if is_loaded(catalog, path) else ""
+            message = f"the name is not UTF-8{fails}"
             yield _file("INT115", catalog, row, message, ascii(path), "a name that is valid UTF-8")
 
 
@@ -193,15 +200,16 @@ def _colliding(catalog: Catalog) -> Iterator[Finding]:
 
 def _skipped(catalog: Catalog) -> Iterator[Finding]:
     for skipped in catalog.skipped:
-        if skipped.kind in IRREGULAR:
+        loaded = is_loaded(catalog, skipped.path)
+        if skipped.kind in DEAD and loaded:
+            message = (
+                f"{skipped.path}: {skipped.reason}, but it has an image's name, and Keras's folder loader will try to read it"
+            )
+            yield Finding(rule("INT119"), message, (), FileEvidence(f"{skipped.kind}: {skipped.reason}", "a regular file"))
+        elif skipped.kind in IRREGULAR:
             message = f"{skipped.path}: {skipped.reason}; it was not opened and is not part of the audit"
             yield Finding(rule("INT112"), message, (), FileEvidence(f"{skipped.kind}: {skipped.reason}", "a regular file"))
-        elif skipped.kind in HIDDEN and _extension(skipped.path) in KERAS_EXTENSIONS and _in_open_class(skipped.path):
-            message = f"{skipped.path}: a hidden file with an image's name; Keras's folder loader reads hidden files as samples"
+        elif skipped.kind in HIDDEN and loaded:
+            where = "a hidden file" if skipped.path.rpartition("/")[2].startswith(".") else "a file in a folder that is no data"
+            message = f"{skipped.path}: {where}, with an image's name; Keras's folder loader reads it as a sample"
             yield Finding(rule("INT116"), message, (), FileEvidence(f"{skipped.kind}: {skipped.reason}", "no hidden image"))
-
-
-def _in_open_class(path: str) -> bool:
-    """Whether the file lies in a folder, none of which is hidden: Keras never enters a hidden class folder."""
-    folders = path.split("/")[:-1]
-    return bool(folders) and not any(name.startswith(".") for name in folders)

@@ -138,9 +138,18 @@ RULES: Final[tuple[Rule, ...]] = (
         "INT116",
         "hidden-image",
         "warning",
-        "A hidden file with an image's name, which Keras will load",
-        "Keras's folder loader does not skip hidden files: macOS's `._x.jpg` are no pictures and stop model.fit.",
+        "A hidden file with an image's name, or one in a hidden folder, which Keras will load",
+        "Keras's folder loader skips neither hidden files nor hidden folders inside a class: macOS's `._x.jpg` are no pictures "
+        "and stop model.fit; what lies in `.ipynb_checkpoints` is a copy.",
         "Delete it: `find DATASET -name '._*' -delete` for macOS's leftovers.",
+    ),
+    Rule(
+        "INT119",
+        "dead-image",
+        "warning",
+        "A dangling link, pipe or the like with an image's name, which Keras will try to load",
+        "image_dataset_from_directory goes by names alone: model.fit stops at it in mid-epoch (or, at a pipe, hangs for ever).",
+        "Remove it, or repair the link.",
     ),
     Rule(
         "INT117",

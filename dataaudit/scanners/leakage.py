@@ -79,7 +79,16 @@ RANDOM: Final = Rule(
     "validation_split=0.2, train_test_split and the like know no copies: the validation score would be too good from the start.",
     "Do not split at random: `dataaudit split` keeps copies and declared groups together; load its manifest.csv.",
 )
-RULES: Final[tuple[Rule, ...]] = (EXACT, NEAR, TRANSFORMED, PROBABLE, GROUP, RANDOM)
+KERAS: Final = Rule(
+    "LEK209",
+    "keras-split-in-two-calls",
+    "info",
+    "The split is drawn anew by each call of image_dataset_from_directory",
+    "Train and validation are parts of one shuffled list only if both calls have the same seed, shuffle and validation_split, "
+    "and the folder has not changed between them; otherwise most of validation is in train, and no error says so.",
+    "Make one call with subset='both', or write the split down: `dataaudit split --keras-split X --seed N --output PLAN`.",
+)
+RULES: Final[tuple[Rule, ...]] = (EXACT, NEAR, TRANSFORMED, PROBABLE, GROUP, RANDOM, KERAS)
 RULE_OF: Final[dict[Relation, Rule]] = {"exact": EXACT, "pixel": EXACT, "near": NEAR, "transformed": TRANSFORMED}
 
 
@@ -87,6 +96,7 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     """Yield what crosses splits; of data with fewer than two splits, what a random split would make cross."""
     catalog = measurements.catalog
     splits = catalog.splits
+    yield _two_calls(catalog)
     if len(splits) < 2:  # noqa: PLR2004 - nothing can cross
         has = f"has no second split beside {splits[0]}" if splits else "has no splits"
         for each in (EXACT, NEAR, TRANSFORMED, PROBABLE, GROUP):
@@ -147,6 +157,24 @@ def _probable(measurements: Measurements) -> Iterator[Finding]:
         )
         rows = tuple(sorted({row for pair in pairs for row in (pair.a, pair.b)}))
         yield Finding(PROBABLE, message, rows, CopyEvidence(ordered))
+
+
+def _two_calls(catalog: Catalog) -> Finding | NotRun:
+    """Say what a slip in the second of two Keras calls would do to the split that --keras-split draws."""
+    drawn = catalog.keras_split
+    if drawn is None:
+        return NotRun(KERAS, "not-applicable: only with --keras-split")
+    slips = (("another seed", drawn.other_seed), ("shuffle=False", drawn.unshuffled))
+    told = ", ".join(f"with {slip} {n} ({percent(n / drawn.validation)})" for slip, n in slips)
+    held, of = counted(drawn.validation, "validation file"), counted(len(catalog.classes), "class", "classes")
+    strangers = f", {drawn.strangers} of which this audit does not take for images" if drawn.strangers else ""
+    message = (
+        f"drawn as image_dataset_from_directory(validation_split={drawn.share:g}, seed={drawn.seed}) draws it from "
+        f"{counted(drawn.files, 'file')}{strangers}. A second call that differs takes {held} of which so many are in train: "
+        f"{told} and only {drawn.unshuffled_classes} of {of} in validation"
+    )
+    rows = tuple((slip, (float(n), n / drawn.validation)) for slip, n in slips)
+    return Finding(KERAS, message, (), TableEvidence(("validation files in train", "share"), rows))
 
 
 def _declared(catalog: Catalog) -> Iterator[Finding]:
