@@ -11,7 +11,7 @@ feature table and of every later array is the same file.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from dataaudit.transform import Box, Size
 
 # --------------------------------------------------------------------------------------------- FIND
 
@@ -289,7 +291,7 @@ Verdict = Literal["proved", "probable"]
 
 @dataclass(frozen=True, slots=True)
 class CopyPair:
-    """Two rows that show the same picture, ``a < b``; the transform takes a to b (None where a relation has none)."""
+    """Two rows that show the same picture, ``a < b`` but where the pair is turned round to be told."""
 
     a: int
     b: int
@@ -300,8 +302,23 @@ class CopyPair:
     overlap: float
     """0 to 1: the share of b's area that a shows."""
     transform: Transform | None = None
-    differs: tuple[float, float, float, float] | None = None
+    """From a to b; None where a relation has none."""
+    differs: Box | None = None
     """Left, top, width and height of the region of b where the two pictures truly differ, in fractions of b; None: nowhere."""
+
+    def turned_round(self, a: Size, b: Size) -> CopyPair:
+        """Return the pair told from its other end: the transform takes b to a, and overlap and region are a's.
+
+        Args:
+            a: width and height of the picture in row ``a``.
+            b: likewise of row ``b``.
+        """
+        if self.transform is None:
+            return replace(self, a=self.b, b=self.a)
+        back = self.transform.inverse(a, b)
+        overlap = min(self.overlap * back.area(b, a), 1.0)
+        differs = None if self.differs is None else back.box(self.differs, b, a)
+        return replace(self, a=self.b, b=self.a, transform=back, overlap=overlap, differs=differs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +384,14 @@ class Measurements:
     """(n, d) what a model of the user's makes of the pictures (``--embeddings``); rows of NaN where it says nothing."""
     pred_probs: NDArray[np.float32] | None = None
     """(n, classes) class probabilities that a model of the user's predicts, out of sample (``--pred-probs``); NaN likewise."""
+
+    def scored_last(self, pair: CopyPair) -> CopyPair:
+        """Return the pair as it is told: the picture of the later split is b, of which the sentence speaks."""
+        splits, features = self.catalog.split_codes, self.features
+        if splits[pair.a] <= splits[pair.b]:
+            return pair
+        a, b = ((int(features.width[row]), int(features.height[row])) for row in (pair.a, pair.b))
+        return pair.turned_round(a, b)
 
     def fingerprint(self) -> str:
         """Return the SHA-256, hexadecimal, of every sample's path, label, split and content digest, in path order."""

@@ -13,10 +13,12 @@ from dataaudit.wording import percent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Transform"]
+__all__ = ["Box", "Size", "Transform"]
 
-SIZE = tuple[int, int]
+Size = tuple[int, int]
 """Width and height of a picture, in pixels."""
+Box = tuple[float, float, float, float]
+"""Left, top, width and height of a region, in fractions of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Transform:
     """Fractions of b's width and height."""
 
     @classmethod
-    def named(cls, matrix: NDArray[np.float64], a: SIZE, b: SIZE, *, mirrored: bool) -> Transform:
+    def named(cls, matrix: NDArray[np.float64], a: Size, b: Size, *, mirrored: bool) -> Transform:
         """Take an affine map apart; angles are rounded to a tenth of a degree, all else to a thousandth.
 
         A plain resize is no transform: scale and shift are told beyond the map of a's frame, turned by the nearest quarter
@@ -65,7 +67,7 @@ class Transform:
             shift=(round(float(shift[0]), 3) + 0.0, round(float(shift[1]), 3) + 0.0),
         )
 
-    def matrix(self, a: SIZE, b: SIZE) -> NDArray[np.float64]:
+    def matrix(self, a: Size, b: Size) -> NDArray[np.float64]:
         """Return the map as (2, 3), pixel centres of a (mirrored already, if it is mirrored) to pixel centres of b.
 
         Everything is about the centre: the nearest quarter turn, the plain resize onto b's frame, then what is left of the
@@ -83,20 +85,33 @@ class Transform:
         centre = (np.array(b) - 1.0) / 2.0 + np.array(self.shift) * b
         return np.column_stack([linear, centre - linear @ ((np.array(a) - 1.0) / 2.0)])
 
-    def whole(self, a: SIZE, b: SIZE) -> NDArray[np.float64]:
+    def whole(self, a: Size, b: Size) -> NDArray[np.float64]:
         """Return the map as (3, 3), pixel centres of a as it is stored to pixel centres of b; these can be multiplied."""
         matrix = np.vstack([self.matrix(a, b), [0.0, 0.0, 1.0]])
         return matrix @ _mirror(a[0]) if self.mirrored else matrix
 
     @classmethod
-    def of_whole(cls, matrix: NDArray[np.float64], a: SIZE, b: SIZE) -> Transform:
+    def of_whole(cls, matrix: NDArray[np.float64], a: Size, b: Size) -> Transform:
         """Take apart what :meth:`whole` returns, or a product of such maps."""
         mirrored = bool(np.linalg.det(matrix[:2, :2]) < 0)
         return cls.named((matrix @ _mirror(a[0]) if mirrored else matrix)[:2], a, b, mirrored=mirrored)
 
-    def inverse(self, a: SIZE, b: SIZE) -> Transform:
+    def inverse(self, a: Size, b: Size) -> Transform:
         """Return the map that takes b back to a."""
         return Transform.of_whole(np.asarray(np.linalg.inv(self.whole(a, b)), np.float64), b, a)
+
+    def box(self, box: Box, a: Size, b: Size) -> Box:
+        """Return the box in b that holds what a box of a becomes there, cut at b's edges."""
+        left, top, width, height = box
+        matrix = self.whole(a, b)
+        corners = np.array([(x, y) for x in (left, left + width) for y in (top, top + height)]) * a - 0.5
+        there = ((corners @ matrix[:2, :2].T + matrix[:2, 2] + 0.5) / b).clip(0.0, 1.0)
+        low, high = there.min(axis=0), there.max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+
+    def area(self, a: Size, b: Size) -> float:
+        """Return by what factor the shares of an area grow from a to b: 1 for all that keeps a's frame within b's."""
+        return abs(float(np.linalg.det(self.matrix(a, b)[:, :2]))) * a[0] * a[1] / (b[0] * b[1])
 
     def is_slight(self) -> bool:
         """Whether it shows the same view: upright, within 1° and 2 %."""

@@ -32,10 +32,14 @@ def likeness(similarity: float) -> str:
     """Return a similarity (0 to 1) to two decimals, to three where two would read 1.00: ``0.97``, ``0.998``, ``> 0.999``."""
     if similarity < 0.995:  # noqa: PLR2004 - it does not read 1.00
         return f"{similarity:.2f}"
-    return f"{similarity:.3f}" if not 0.9995 <= similarity < 1 else "> 0.999"  # noqa: PLR2004 - likewise
+    return f"{similarity:.3f}" if similarity < 0.9995 else "> 0.999"  # noqa: PLR2004 - likewise
 
 
-_PLACES = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("lower left", "bottom", "lower right"))
+_PLACES = (
+    ("in the upper left", "at the top", "in the upper right"),
+    ("on the left", "in the middle", "on the right"),
+    ("in the lower left", "at the bottom", "in the lower right"),
+)
 
 
 def region(box: tuple[float, float, float, float]) -> str:
@@ -46,4 +50,4 @@ def region(box: tuple[float, float, float, float]) -> str:
     """
     left, top, width, height = box
     column, row = (min(max(int(3 * (start + size / 2)), 0), 2) for start, size in ((left, width), (top, height)))
-    return f"in the {_PLACES[row][column]}, {percent(width * height, 0)} of the picture"
+    return f"{_PLACES[row][column]}, {percent(width * height, 0)} of the picture"

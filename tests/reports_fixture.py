@@ -181,6 +181,8 @@ def hostile(root: Path) -> Report:
         pairs,
         failures=failures,
         exif_orientation={"train/dog/0002.jpg": 6},
+        width={**{row[0]: 240 for row in rows}, "val/cat/turned.png": 180},
+        height={**{row[0]: 180 for row in rows}, "val/cat/turned.png": 240},
         catalog={"root": root, "skipped": skipped, "split_folders": (("Training", "train"), ("test", "test"), ("val", "val"))},
     )
     _draw(root, measurements, upright)

@@ -77,18 +77,46 @@ def test_hostile_names_are_text(page):
         assert shown(HOSTILE[name]) in page.text
 
 
-def test_pairs_lie_side_by_side_and_the_turned_one_is_aligned(told):
+def test_pairs_lie_side_by_side_laid_on_one_another_and_compared(told):
     block = next(block for block in blocks(told) if block.rule.code == "LEK203")
-    near, turned = exhibits.exhibits(block, Album(told.measurements, 10**8))[0]
-    assert [figure.path for figure in near.figures] == ["train/cat/0000.jpg", "val/cat/resaved.jpg"]
-    assert [figure.turned for figure in turned.figures] == ["", "mirrored, rotated 90°", ""]
-    assert turned.relation == "transformed: mirrored, rotated 90°"
+    near, turned = exhibits.exhibits(block, Album(told.measurements))[0]
+    first, second = "train/cat/0000.jpg", "val/cat/turned.png"
+    assert [figure.path for figure in near.figures] == [first, "val/cat/resaved.jpg", ""]
+    assert [figure.path for figure in turned.figures] == [first, second, "", ""]
+    assert [figure.alt for figure in turned.figures[2:]] == [
+        f"{first}, mirrored, rotated 90°, half-transparent on {second}",
+        f"where {first} and {second} differ",
+    ]
+    assert [near.message, turned.message] == [found.message for found in block.findings]
+    assert near.relation == turned.relation == ""  # the message says it
     assert turned.crosses == "train ↔ val"
-    assert turned.figures[1].thumbnail.width == turned.figures[2].thumbnail.width < turned.figures[0].thumbnail.width
+    sizes = [(figure.thumbnail.width, figure.thumbnail.height) for figure in turned.figures]
+    assert sizes[0] == sizes[1][::-1]
+    assert sizes[1:] == [sizes[1]] * 3
+
+
+def test_where_two_pictures_truly_differ_stands_in_a_box(told):
+    measurements = told.measurements
+    pair = next(pair for pair in measurements.copies.pairs if pair.relation == "near")
+    other = replace(pair, differs=(0.1, 0.2, 0.3, 0.4))
+    found = (Finding(RULES["LEK203"], "said", (pair.a, pair.b), CopyEvidence((other,))),)
+    source = html.render(replace(told, findings=found))
+    assert source.count('<i class="box" style="left:10.0%;top:20.0%;width:30.0%;height:40.0%">') == 2
+    assert "coloured where the two differ: on the left, 12 % of the picture" in source
+    assert "<i class" not in html.render(replace(told, findings=(replace(found[0], evidence=CopyEvidence((pair,))),)))
+
+
+def test_the_picture_of_the_later_split_comes_second():
+    rows = [("test/a.jpg", "cat", "test"), ("train/b.jpg", "cat", "train")]
+    measurements = make(rows, [("test/a.jpg", "train/b.jpg", "transformed")])
+    found = (Finding(RULES["LEK203"], "x", (0, 1), CopyEvidence(measurements.copies.pairs)),)
+    (pair,), _ = exhibits.exhibits(blocks(report(measurements, Summary("suspect", "x", ()), found))[0], Album(measurements))
+    assert [figure.path for figure in pair.figures] == ["train/b.jpg", "test/a.jpg"]
+    assert pair.crosses == "train ↔ test"
 
 
 def test_a_file_that_cannot_be_shown_leaves_a_placeholder(told, page):
-    missing = [figure for block in blocks(told) for each in exhibits.exhibits(block, Album(told.measurements, 10**8))[0]
+    missing = [figure for block in blocks(told) for each in exhibits.exhibits(block, Album(told.measurements))[0]
                for figure in getattr(each, "figures", ()) if figure.thumbnail.uri is None]  # fmt: skip
     assert {figure.thumbnail.problem for figure in missing} == {"unreadable", "truncated"}
     assert page.text.count("no picture") == len(missing) == 3
@@ -105,7 +133,7 @@ def test_pictures_are_bounded_and_the_page_says_so(tmp_path):
     source = html.render(report(measurements, Summary("not-trustworthy", "LEAK: x", (Leak("val", 60, 60, 0, None),)), found))
     page = Page(source)
     assert sum("pair" in attributes.get("class", "").split() for _, attributes in page.tags) == exhibits.LIMIT
-    assert "… and 36 more in report.json (a rule shows 24 at most here)" in page.text
+    assert "… and 36 more in report.json" in page.text
     assert page.text.count("changed since it was measured") == 2 * exhibits.LIMIT
 
 
@@ -119,14 +147,21 @@ def test_of_every_group_the_pair_that_crosses_comes_first():
     )  # fmt: skip
     first, second, third = measurements.copies.pairs
     found = (
-        Finding(RULES["LEK201"], "x", (0, 1, 3), CopyEvidence((first, second))),
+        Finding(RULES["LEK201"], "x", (0, 1, 3), CopyEvidence((second, first))),
         Finding(RULES["LEK201"], "y", (2, 4), CopyEvidence((third,))),
     )
     told = report(measurements, Summary("suspect", "x", ()), found)
-    shown_pairs, more = exhibits.exhibits(blocks(told)[0], Album(measurements, 10**8))
+    shown_pairs, more = exhibits.exhibits(blocks(told)[0], Album(measurements))
     assert [pair.crosses for pair in shown_pairs] == ["train ↔ val", "train ↔ val, cat ≠ dog", ""]
-    assert [pair.group for pair in shown_pairs] == ["3 files show it", "", "3 files show it"]
+    assert [pair.message for pair in shown_pairs] == ["x", "y", ""]
+    assert [pair.relation for pair in shown_pairs] == ["", "", "exact: same bytes"]
     assert more == 0
+
+
+def test_many_rules_share_the_page():
+    assert exhibits.limits(["error", "warning", "info"]) == (24, 24, 8)
+    assert exhibits.limits(["error"] * 30) == (8,) * 30
+    assert exhibits.limits(["info"] * 500) == (4,) * 500
 
 
 def test_the_verdict_is_told_once(told):

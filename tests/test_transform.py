@@ -75,7 +75,7 @@ def test_in_words(transform, told):
     ("box", "told"),
     [
         ((0.1, 0.1, 0.3, 0.4), "in the upper left, 12 % of the picture"),
-        ((0.4, 0.0, 0.2, 0.2), "in the top, 4 % of the picture"),
+        ((0.4, 0.0, 0.2, 0.2), "at the top, 4 % of the picture"),
         ((0.0, 0.0, 1.0, 1.0), "in the middle, 100 % of the picture"),
         ((0.98, 0.98, 0.02, 0.02), "in the lower right, < 1 % of the picture"),
     ],

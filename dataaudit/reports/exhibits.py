@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 from dataaudit.domain import ComparisonEvidence, CopyEvidence, CopyPair, FileEvidence, GroupEvidence, TableEvidence
 from dataaudit.reports.names import prose, shown
 from dataaudit.reports.outline import origin
-from dataaudit.reports.pictures import aligns
+from dataaudit.wording import likeness, percent, region
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from dataaudit.domain import Finding, Measurements, Relation
+    from dataaudit.domain import Finding, Measurements, Relation, Severity
     from dataaudit.reports.outline import Block
     from dataaudit.reports.pictures import Album, Thumbnail
 
 LIMIT: Final = 24
-"""Exhibits a rule shows: pairs, files, groups, tables or tests. All the others are in report.json."""
+"""Exhibits a rule shows at most: pairs, files, groups, tables or tests. All the others are in report.json."""
+INFO_LIMIT: Final = 8
+"""Exhibits that a rule of severity *info* shows at most."""
+FEWEST: Final = 4
+PAGE_LIMIT: Final = 240
+"""Exhibits a page shows, but that each rule may show ``FEWEST``: of at most four pictures of about 8 kB each, so that the page
+stays under about 8 MB, whatever was found."""
 TABLE_LIMIT: Final = 40
 """Rows a table of evidence shows."""
 SAME: Final[dict[Relation, str]] = {
@@ -36,28 +42,28 @@ class Figure:
     """A picture and the words under it."""
 
     thumbnail: Thumbnail
-    path: str
-    origin: str
-    """Split and label."""
-    turned: str = ""
-    """How it was turned, for the picture that is a copy's other half made upright."""
+    words: str
+    """Split and label; of a picture that was made for the report: what it shows."""
+    path: str = ""
+    """Empty for a picture that was made."""
+    alt: str = ""
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, width and height, in per cent of the picture: where it differs from the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairExhibit:
-    """Two pictures side by side, and the first of them aligned with the second where it was turned."""
+    """Two pictures side by side; then the first laid onto the second, and where they differ."""
 
     kind: ClassVar[str] = "pair"
     figures: tuple[Figure, ...]
+    message: str
+    """The finding's own sentence, with the pair it speaks of; empty for the further pairs of the group."""
     relation: str
-    """And how the two differ: ``exact: same bytes``, ``transformed: mirrored``."""
+    """How the two differ, where no message says it: ``exact: same bytes``, ``transformed: mirrored · similarity 0.97``."""
     verdict: str
-    similarity: str
-    """Empty where it is 1 by definition."""
     crosses: str
     """What the pair crosses: ``train ↔ val``, ``cat ≠ dog``; empty inside one split and class."""
-    group: str
-    """How many files show the picture, where there are more than these two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,36 +111,41 @@ class TestExhibit:
 Exhibit = PairExhibit | FileExhibit | GroupExhibit | TableExhibit | TestExhibit
 
 
-def exhibits(block: Block, album: Album) -> tuple[tuple[Exhibit, ...], int]:
-    """Return at most ``LIMIT`` exhibits of a rule, and how many more there are.
+def limits(severities: Sequence[Severity]) -> tuple[int, ...]:
+    """Return how many exhibits each rule may show, for rules of these severities."""
+    share = max(FEWEST, PAGE_LIMIT // max(len(severities), 1))
+    return tuple(min(share, INFO_LIMIT if severity == "info" else LIMIT) for severity in severities)
+
+
+def exhibits(block: Block, album: Album, limit: int = LIMIT) -> tuple[tuple[Exhibit, ...], int]:
+    """Return at most ``limit`` exhibits of a rule, and how many more there are.
 
     Of copy groups, the pair that matters most of every group comes first, then the second of every group, and so on.
     """
-    measurements = album.measurements
-    pairs = _pairs(block.findings, measurements)
+    pairs = _pairs(block.findings, album.measurements, limit)
     others = [finding for finding in block.findings if not isinstance(finding.evidence, CopyEvidence)]
-    shown_pairs = [_pair(pair, finding, album) for pair, finding in pairs[:LIMIT]]
-    shown_others = [_exhibit(finding, album) for finding in others[: LIMIT - len(shown_pairs)]]
-    return (*shown_pairs, *shown_others), len(pairs) + len(others) - len(shown_pairs) - len(shown_others)
+    every = len(others) + sum(len(each.evidence.pairs) for each in block.findings if isinstance(each.evidence, CopyEvidence))
+    shown_pairs = [_pair(pair, message, album) for pair, message in pairs]
+    shown_others = [_exhibit(finding, album) for finding in others[: limit - len(shown_pairs)]]
+    return (*shown_pairs, *shown_others), every - len(shown_pairs) - len(shown_others)
 
 
-def _pairs(findings: Sequence[Finding], measurements: Measurements) -> list[tuple[CopyPair, Finding]]:
-    def inside(pair: CopyPair) -> bool:
-        return _crosses(pair, measurements) == ""
-
-    of_each = [
-        [(pair, finding) for pair in sorted(finding.evidence.pairs, key=inside)]
-        for finding in findings
-        if isinstance(finding.evidence, CopyEvidence)
-    ]
-    return [each for rank in zip_longest(*of_each) for each in rank if each is not None]
+def _pairs(findings: Sequence[Finding], measurements: Measurements, limit: int) -> list[tuple[CopyPair, str]]:
+    """Return at most ``limit`` pairs, and the message of those that their finding speaks of."""
+    of_each = []
+    for finding in findings[:limit]:  # each has a pair
+        if isinstance(finding.evidence, CopyEvidence):
+            first, *rest = finding.evidence.pairs
+            crossing_first = sorted(rest, key=lambda pair: _crosses(pair, measurements) == "")
+            of_each.append([(first, prose(finding.message)), *((pair, "") for pair in crossing_first)])
+    return list(islice((each for rank in zip_longest(*of_each) for each in rank if each is not None), limit))
 
 
 def _exhibit(finding: Finding, album: Album) -> Exhibit:
     evidence, message = finding.evidence, prose(finding.message)
     match evidence:
         case CopyEvidence():
-            return _pair(evidence.pairs[0], finding, album)
+            return _pair(evidence.pairs[0], message, album)
         case FileEvidence():
             figures = tuple(_figure(row, album) for row in finding.samples[:1])
             return FileExhibit(figures, message, prose(evidence.found), prose(evidence.expected))
@@ -148,31 +159,53 @@ def _exhibit(finding: Finding, album: Album) -> Exhibit:
             assert_never(evidence)
 
 
-def _pair(pair: CopyPair, finding: Finding, album: Album) -> PairExhibit:
-    transform, figures = pair.transform, [_figure(pair.a, album), _figure(pair.b, album)]
-    words = "" if transform is None or transform.describe() == "upright" else transform.describe()
-    if transform is not None and aligns(transform) and figures[0].thumbnail.uri:
-        first = figures[0]
-        figures.insert(1, Figure(album.aligned(pair), first.path, first.origin, words))
+def _pair(pair: CopyPair, message: str, album: Album) -> PairExhibit:
+    pair = album.measurements.scored_last(pair)
+    words = "" if pair.transform is None or pair.transform.is_slight() else pair.transform.describe()
+    figures = [_figure(pair.a, album), replace(_figure(pair.b, album), box=_box(pair))]
+    if pair.relation in {"near", "transformed"}:
+        figures += _compared(pair, words, album)
     return PairExhibit(
         tuple(figures),
-        f"{pair.relation}: {words or SAME[pair.relation]}",
+        message,
+        "" if message else " · ".join([f"{pair.relation}: {words or SAME[pair.relation]}", *_likeness(pair)]),
         pair.verdict,
-        _likeness(pair),
         _crosses(pair, album.measurements),
-        f"{len(finding.samples):,} files show it" if len(finding.samples) > 2 else "",  # noqa: PLR2004 - a pair
     )
 
 
-def _likeness(pair: CopyPair) -> str:
+def _compared(pair: CopyPair, words: str, album: Album) -> Iterator[Figure]:
+    """Yield the first picture laid onto the second, where it was transformed, and where the two differ."""
+    first, second = (shown(album.measurements.catalog.paths[row]) for row in (pair.a, pair.b))
+    laid = album.overlay(pair) if words else None
+    if laid is not None:
+        yield Figure(laid, "the first laid on the second, half and half", alt=f"{first}, {words}, half-transparent on {second}")
+    apart = album.difference(pair)
+    if apart is not None:
+        where = "" if pair.differs is None else f": {region(pair.differs)}"
+        yield Figure(
+            apart, f"coloured where the two differ{where}", alt=f"where {first} and {second} differ{where}", box=_box(pair)
+        )
+
+
+def _box(pair: CopyPair) -> tuple[float, float, float, float] | None:
+    if pair.differs is None:
+        return None
+    left, top, width, height = (round(100 * part, 2) for part in pair.differs)
+    return left, top, width, height
+
+
+def _likeness(pair: CopyPair) -> list[str]:
     if pair.relation in {"exact", "pixel"}:
-        return ""
-    overlap = f"overlap {pair.overlap:.0%} · " if pair.overlap < 0.99 else ""  # noqa: PLR2004 - it would read 100 %
-    return f"{overlap}similarity {pair.similarity:.3f}"
+        return []
+    told = [f"overlap {percent(pair.overlap, 0)}"] * (pair.overlap < 0.99)  # noqa: PLR2004 - it would read 100 %
+    told.append(f"similarity {likeness(pair.similarity)}")
+    return told if pair.differs is None else [*told, f"differs {region(pair.differs)}"]
 
 
 def _crosses(pair: CopyPair, measurements: Measurements) -> str:
-    a, b = measurements.catalog[pair.a], measurements.catalog[pair.b]
+    catalog = measurements.catalog
+    a, b = (catalog[row] for row in sorted((pair.a, pair.b), key=lambda row: int(catalog.split_codes[row])))
     parts = [] if a.split == b.split else [f"{a.split or 'unsplit'} ↔ {b.split or 'unsplit'}"]
     if a.label is not None and b.label is not None and a.label != b.label:
         parts.append(f"{shown(a.label)} ≠ {shown(b.label)}")
@@ -181,7 +214,8 @@ def _crosses(pair: CopyPair, measurements: Measurements) -> str:
 
 def _figure(row: int, album: Album) -> Figure:
     sample = album.measurements.catalog[row]
-    return Figure(album.thumbnail(row), shown(sample.path), origin(sample))
+    words, path = origin(sample), shown(sample.path)
+    return Figure(album.thumbnail(row), words, path, alt=f"{path} ({words})")
 
 
 def _one_a_split(finding: Finding, album: Album) -> tuple[Figure, ...]:

@@ -7,8 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import dataaudit
-from dataaudit.config import Config
-from dataaudit.reports.exhibits import LIMIT, TABLE_LIMIT, Exhibit, exhibits
+from dataaudit.reports.exhibits import TABLE_LIMIT, Exhibit, PairExhibit, exhibits, limits
 from dataaudit.reports.names import prose, shown
 from dataaudit.reports.outline import (
     Block,
@@ -70,18 +69,16 @@ class Section:
     exhibits: tuple[Exhibit, ...]
     more: int
     folded: bool
+    frames: int
+    """Pictures side by side in its widest pair; 0: it has no pairs."""
 
 
-def render(report: Report, *, max_pixels: int | None = None) -> str:
+def render(report: Report) -> str:
     """Return the report as a self-contained page, a newline at its end.
 
-    Pictures are embedded, at most ``exhibits.LIMIT`` exhibits a rule, so that the page stays of a size that opens.
-
-    Args:
-        report: what to tell.
-        max_pixels: as the measurement had it; pictures with more pixels are not decoded. None: the default.
+    Pictures are embedded; there are at most ``exhibits.PAGE_LIMIT`` exhibits, so that the page stays of a size that opens.
     """
-    album = Album(report.measurements, Config().max_pixels if max_pixels is None else max_pixels)
+    album = Album(report.measurements)
     catalog, found, splits = report.measurements.catalog, blocks(report), columns(report)
     picked, left_out = shown_classes(splits, CLASS_LIMIT)
     title, sentence = _headline(report)
@@ -98,12 +95,11 @@ def render(report: Report, *, max_pixels: int | None = None) -> str:
         class_rows=_class_rows(catalog.classes, splits, picked),
         unlabelled=[f"{split.unlabelled:,}" for split in splits] if any(split.unlabelled for split in splits) else (),
         classes_left_out=counted(left_out, "class", "classes") if left_out else "",
-        sections=[_section(block, album) for block in found],
+        sections=_sections(found, album),
         not_run=not_run(report),
         skipped_kinds=skipped_kinds(catalog.skipped),
         skipped=[(shown(entry.path), prose(entry.reason)) for entry in catalog.skipped[:SKIPPED_LIMIT]],
         skipped_more=max(len(catalog.skipped) - SKIPPED_LIMIT, 0),
-        limit=LIMIT,
         table_limit=TABLE_LIMIT,
         version=dataaudit.__version__,
     )
@@ -173,6 +169,15 @@ def _class_rows(
     ]
 
 
-def _section(block: Block, album: Album) -> Section:
-    found, more = exhibits(block, album)
-    return Section(block.rule, len(block.findings), found, more, folded=block.rule.severity == "info")
+def _sections(found: tuple[Block, ...], album: Album) -> list[Section]:
+    most = limits([block.rule.severity for block in found])
+    shown_of = [exhibits(block, album, limit) for block, limit in zip(found, most, strict=True)]
+    return [
+        Section(block.rule, len(block.findings), those, more, block.rule.severity == "info", _frames(those))
+        for block, (those, more) in zip(found, shown_of, strict=True)
+    ]
+
+
+def _frames(those: tuple[Exhibit, ...]) -> int:
+    """Return the pictures that the widest pair shows; 0 where there are no pairs."""
+    return max((len(each.figures) for each in those if isinstance(each, PairExhibit)), default=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.domain import FeatureTable, Measurements, Relation
-
-    Size = tuple[int, int]
-    Box = tuple[float, float, float, float]
 
 __all__ = ["CopyGroup", "closest", "closest_first", "copy_groups", "counted_once", "how_alike", "same_content", "sentence"]
 
@@ -104,13 +101,10 @@ def _equal_pairs(features: FeatureTable, members: list[int], apart: NDArray[np.g
                 yield rows[0], other
 
 
-def sentence(measurements: Measurements, pair: CopyPair, *, subject: int | None = None) -> str:
-    """Say what a pair is: ``val/cat/07.jpg is train/cat/113.jpg, mirrored, rotated 90°, similarity 0.97``.
-
-    ``subject`` is the row to speak of (default: b, which the transform leads to).
-    """
-    paths, seen = measurements.catalog.paths, _turned_round(measurements.features, pair) if subject == pair.a else pair
-    return f"{paths[seen.b]} {how_alike(seen, paths[seen.a])}"
+def sentence(measurements: Measurements, pair: CopyPair) -> str:
+    """Say what a pair is, of the file in the later split: ``val/cat/07.jpg is train/cat/113.jpg, mirrored, similarity 0.97``."""
+    paths, told = measurements.catalog.paths, measurements.scored_last(pair)
+    return f"{paths[told.b]} {how_alike(told, paths[told.a])}"
 
 
 def how_alike(pair: CopyPair, other: str) -> str:
@@ -132,32 +126,6 @@ def how_alike(pair: CopyPair, other: str) -> str:
 
 _WHOLE = 0.99
 _LOOSE: dict[Relation, str] = {"near": "re-encoded, resized or retouched", "transformed": "in another view"}
-
-
-def _turned_round(features: FeatureTable, pair: CopyPair) -> CopyPair:
-    """Return the pair told from its other end: b comes first, and all that is said of b is said of a."""
-    a, b = ((int(features.width[row]), int(features.height[row])) for row in (pair.a, pair.b))
-    if pair.transform is None:
-        return replace(pair, a=pair.b, b=pair.a)
-    back = np.asarray(np.linalg.inv(pair.transform.whole(a, b)), np.float64)
-    shown = pair.overlap * abs(float(np.linalg.det(back[:2, :2]))) * b[0] * b[1] / (a[0] * a[1])
-    return replace(
-        pair,
-        a=pair.b,
-        b=pair.a,
-        transform=Transform.of_whole(back, b, a),
-        overlap=min(shown, 1.0),
-        differs=None if pair.differs is None else _mapped(pair.differs, back, b, a),
-    )
-
-
-def _mapped(box: Box, matrix: NDArray[np.float64], a: Size, b: Size) -> Box:
-    """Return the box round what a box of a becomes in b, both in fractions of their pictures."""
-    left, top, width, height = box
-    corners = np.array([(x, y) for x in (left, left + width) for y in (top, top + height)]) * a - 0.5
-    there = ((corners @ matrix[:2, :2].T + matrix[:2, 2] + 0.5) / b).clip(0.0, 1.0)
-    low, high = there.min(axis=0), there.max(axis=0)
-    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
 
 def counted_once(measurements: Measurements) -> NDArray[np.bool_]:

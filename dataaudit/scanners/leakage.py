@@ -121,11 +121,6 @@ def _tell(counts: tuple[tuple[str, int], ...]) -> str:
     return ", ".join(f"{n} in {split}" for split, n in counts)
 
 
-def _subject(catalog: Catalog, pair: CopyPair) -> int:
-    """Return the row of a pair that is scored (the one of the later role), of which the sentence speaks."""
-    return pair.a if catalog.split_codes[pair.a] > catalog.split_codes[pair.b] else pair.b
-
-
 def _proved(measurements: Measurements) -> Iterator[Finding]:
     catalog = measurements.catalog
     splits = catalog.split_codes
@@ -135,7 +130,7 @@ def _proved(measurements: Measurements) -> Iterator[Finding]:
             continue
         example = closest(measurements, group, rows, splits)
         crossing = [pair for pair in group.pairs if NONE != splits[pair.a] != splits[pair.b] != NONE and pair != example]
-        message = sentence(measurements, example, subject=_subject(catalog, example))
+        message = sentence(measurements, example)
         if len(group.rows) > 2:  # noqa: PLR2004 - more than the pair that was named
             message += f"; {len(group.rows)} files show this picture: {_tell(_per_split(catalog, group.rows))}"
         evidence = CopyEvidence((example, *closest_first(crossing)))
@@ -152,9 +147,7 @@ def _probable(measurements: Measurements) -> Iterator[Finding]:
             joined[first, second].append(pair)
     for _, pairs in sorted(joined.items()):
         ordered = closest_first(pairs)
-        message = (
-            f"{sentence(measurements, ordered[0], subject=_subject(catalog, ordered[0]))}: probable, not proved; look at them"
-        )
+        message = f"{sentence(measurements, ordered[0])}: probable, not proved; look at them"
         rows = tuple(sorted({row for pair in pairs for row in (pair.a, pair.b)}))
         yield Finding(PROBABLE, message, rows, CopyEvidence(ordered))
 
