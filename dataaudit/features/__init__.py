@@ -12,6 +12,8 @@ import numpy as np
 from dataaudit.domain import PROPERTY_NAMES, Failure, FeatureTable
 from dataaudit.engines import Lost
 from dataaudit.features.cache import Recalled, recall
+from dataaudit.features.descriptor import DIMENSIONS, describe
+from dataaudit.features.provenance import REGIONS, colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dataaudit.engines import Engine
     from dataaudit.features.cache import Cache, Recall
     from dataaudit.features.decode import Picture
+    from dataaudit.features.views import Thumbnails
 
 __all__ = ["BATCH", "measure"]
 
@@ -100,10 +103,7 @@ class _Row:
     known: FeatureTable | None = None
     """What the cache knows of the content; nothing else of the row counts then."""
     sha256: bytes = bytes(32)
-    pixel_digest: int = 0
-    lumas: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
-    squashed: NDArray[np.uint8] | None = None
-    properties: tuple[float, ...] = (np.nan,) * len(PROPERTY_NAMES)
+    seen: Thumbnails | None = None
     width: int = 0
     height: int = 0
     file_bytes: int = 0
@@ -155,14 +155,9 @@ def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
 
 
 def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
-    from dataaudit.features.descriptor import squashed  # noqa: PLC0415
-    from dataaudit.features.hashes import square_lumas  # noqa: PLC0415
-    from dataaudit.features.properties import properties  # noqa: PLC0415
+    from dataaudit.features.views import thumbnails  # noqa: PLC0415
 
-    luma = picture.image.convert("L")
-    row.lumas, row.squashed = square_lumas(luma), squashed(picture.image)
-    row.properties = properties(picture, luma, file_bytes)
-    row.pixel_digest = _pixel_digest(picture)
+    row.seen = thumbnails(picture.image)
     row.width, row.height, row.file_bytes = picture.width, picture.height, file_bytes
     row.format, row.mode = picture.format, picture.mode
     row.exif_orientation, row.frames = picture.exif_orientation, picture.frames
@@ -174,48 +169,46 @@ def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
     )
 
 
-def _pixel_digest(picture: Picture) -> int:
-    """Return 64 bits of SHA-256 over the stored size, the measured size and the measured pixels."""
-    image = picture.image
-    head = f"{picture.width} {picture.height} {image.width} {image.height} ".encode()
-    digest = hashlib.sha256(head)
-    digest.update(image.tobytes())
-    return int.from_bytes(digest.digest()[:8], "big")
-
-
 def _table(rows: Sequence[_Row]) -> FeatureTable:
-    """Turn the rows of a batch into columns, and make their hashes and descriptors."""
-    from dataaudit.features.descriptor import DIMENSIONS, describe  # noqa: PLC0415
-    from dataaudit.features.hashes import phashes  # noqa: PLC0415
-    from dataaudit.features.provenance import REGIONS, colours  # noqa: PLC0415
-
-    means, spread = np.zeros((len(rows), len(REGIONS), 3), np.uint8), np.zeros((len(rows), 4), np.uint8)
-    descriptor = np.zeros((len(rows), DIMENSIONS), np.float16)
-    phash64, phash256 = np.zeros((len(rows), 8), np.uint64), np.zeros((len(rows), 8, 4), np.uint64)
-    measured = [index for index, row in enumerate(rows) if row.lumas is not None]
-    lumas = [row.lumas for row in rows if row.lumas is not None]
-    if lumas:
-        phash64[measured] = phashes([small for small, _ in lumas], max(BATCH, len(lumas)))[..., 0]
-        phash256[measured] = phashes([large for _, large in lumas], max(BATCH, len(lumas)))
-        squashed = [row.squashed for row in rows if row.squashed is not None]
-        descriptor[measured] = describe(squashed)
-        means[measured], spread[measured] = colours(np.stack(squashed))
+    """Turn the rows of a batch into columns."""
     words = np.frombuffer(b"".join(row.sha256 for row in rows), ">u8").astype(np.uint64).reshape(-1, 4)
-    return FeatureTable(
+    table = FeatureTable(
         sha256=words,
-        phash64=phash64,
-        phash256=phash256,
-        descriptor=descriptor,
-        properties=np.array([row.properties for row in rows], np.float32).reshape(-1, len(PROPERTY_NAMES)),
-        colours=means,
-        edge_spread=spread,
+        pixel_digest=np.zeros(len(rows), np.uint64),
+        phash64=np.zeros((len(rows), 8), np.uint64),
+        phash256=np.zeros((len(rows), 8, 4), np.uint64),
+        descriptor=np.zeros((len(rows), DIMENSIONS), np.float16),
+        properties=np.full((len(rows), len(PROPERTY_NAMES)), np.nan, np.float32),
+        colours=np.zeros((len(rows), len(REGIONS), 3), np.uint8),
+        edge_spread=np.zeros((len(rows), 4), np.uint8),
         failures=tuple(row.failure for row in rows),
         **{name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in _PLAIN.items()},
     )
+    measured = [(index, row.seen) for index, row in enumerate(rows) if row.seen is not None]
+    if measured:
+        places, pictures = map(list, zip(*measured, strict=True))
+        _look_at(table, places, pictures)
+    return table
+
+
+def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails]) -> None:
+    """Fill in, at these places, what is computed from the pictures' views."""
+    from dataaudit.features.hashes import phashes  # noqa: PLC0415
+    from dataaudit.features.properties import properties  # noqa: PLC0415
+    from dataaudit.features.views import pixel_digests, views  # noqa: PLC0415
+
+    seen = views(pictures)
+    sizes = np.stack([table.width[places], table.height[places], table.file_bytes[places]], axis=1).astype(np.int64)
+    size = max(BATCH, len(places))
+    table.phash64[places] = phashes(seen.quarter, size)[..., 0]
+    table.phash256[places] = phashes(seen.half, size)
+    table.properties[places] = properties(seen, sizes)
+    table.pixel_digest[places] = pixel_digests(seen, sizes)
+    table.colours[places], table.edge_spread[places] = colours(seen.colours)
+    table.descriptor[places] = describe(seen.colours)
 
 
 _PLAIN: Final[dict[str, DTypeLike]] = {
-    "pixel_digest": np.uint64,
     "width": np.int32,
     "height": np.int32,
     "file_bytes": np.int64,

@@ -37,7 +37,7 @@ def squashed(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.resize((SIDE, SIDE), method))
 
 
-def describe(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
+def describe(pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float16]:
     """Return the descriptors of squashed pictures: (n, 128) float16, of length 1."""
     found = np.zeros((len(pictures), DIMENSIONS), np.float16)
     for start in range(0, len(pictures), _BATCH):
