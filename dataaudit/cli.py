@@ -51,6 +51,7 @@ CONFIG_OPTIONS = (
     click.option("--seed", type=int, metavar="N", help="random_state of the split (and Keras's, with --keras-split); default 0."),
     click.option("--follow-links", is_flag=True, default=None, help="Descend into linked directories, each once."),
     click.option("--jobs", type=int, metavar="N", help="Worker processes; default: one a core."),
+    click.option("--transformed/--no-transformed", default=None, help="Look for cropped, rotated … copies; default: yes."),
     click.option("--select", metavar="CODES", help="Run only these codes or prefixes, comma separated."),
     click.option("--ignore", metavar="CODES", help="Do not report these codes or prefixes, comma separated."),
     click.option("--embeddings", metavar="FILE", help="Your model's embeddings: .npy in path order, or .npz with paths."),

@@ -51,6 +51,9 @@ class Config(BaseModel):
     paranoid: bool = Field(default=False, description="read and hash every file, whatever its time stamps say")
 
     # relate
+    transformed: bool = Field(
+        default=True, description="look for copies that were cropped, rotated, shifted …; without, about twice as fast"
+    )
     hamming64: int = Field(10, ge=0, le=16, description="bits of 64 within which two pictures are nominated as copies")
     hamming256: int = Field(72, ge=0, le=128, description="bits of 256 within which a nomination is looked at")
     neighbours: int = Field(5, ge=0, le=100, description="nearest pictures by copy descriptor that are looked at; 0: none")

@@ -304,3 +304,15 @@ class TestCalibration:
             return {frozenset((table.hex_digest(a), table.hex_digest(b))) for a, b in pairs}
 
         assert digests(features) == digests(renamed)
+
+
+def test_without_transformed_copies_the_hashes_still_find_their_own(tmp_path):
+    for seed in range(12):
+        save(photo(seed, (160, 120)), tmp_path / f"a/{seed:02}.png")
+    save(photo(3, (160, 120)).crop((24, 18, 160, 120)), tmp_path / "b/crop-of-03.png")
+    save(photo(4, (160, 120)).transpose(Image.Transpose.FLIP_LEFT_RIGHT), tmp_path / "b/mirror-of-04.jpg", quality=90)
+    copies = ({"a/03.png", "b/crop-of-03.png"}, {"a/04.png", "b/mirror-of-04.jpg"})
+    for transformed, expected in ((True, [*copies]), (False, [copies[1]])):
+        catalog, features, graph = measured(tmp_path, transformed=transformed)
+        assert [{catalog.paths[row] for row in group} for group in graph.groups()] == expected
+        assert features.descriptor.any() == transformed

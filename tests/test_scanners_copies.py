@@ -48,6 +48,14 @@ def test_the_relation_makes_the_code(relation, digit):
     assert found(make(ROWS, [(A, "train/dog/a.jpg", relation)]), "LBL") == [(code, (A, "train/dog/a.jpg"))]
 
 
+def test_what_was_not_searched_is_no_pass():
+    measurements = make(ROWS, [(A, V, "transformed"), (A, B, "transformed")])
+    findings, ran, left = judge(measurements, Config(select=("LEK203", "DUP303"), transformed=False))
+    assert [finding.rule.code for finding in findings] == ["LEK203", "DUP303"]
+    assert not ran
+    assert all("--no-transformed" in entry.reason for entry in left if entry.rule.code in {"LEK203", "DUP303"})
+
+
 def test_one_finding_a_group_by_its_closest_crossing_pair():
     pairs = [(A, V, "transformed"), (B, V, "near"), (A, B, "exact"), ("test/cat/a.jpg", B, "near")]
     measurements = make(ROWS, pairs)

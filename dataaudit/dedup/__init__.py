@@ -119,6 +119,7 @@ class _Verifier:
         self._paths = [catalog.root / path for path in catalog.paths]
         self._max_pixels = config.max_pixels
         self._enough = Thresholds.of(config).proved
+        self._align = config.transformed
         self._engine = engine
 
     def ask(
@@ -126,7 +127,7 @@ class _Verifier:
     ) -> Iterator[Answer | None]:
         """Yield an answer a pair, in order; None where the pair took its worker down."""
         questions = [
-            Question(self._paths[row_a], self._paths[row_b], turns, align, self._enough, self._max_pixels)
+            Question(self._paths[row_a], self._paths[row_b], turns, align and self._align, self._enough, self._max_pixels)
             for row_a, row_b, turns in zip(a, b, orientations, strict=True)
         ]
         for _, answers in self._engine.map_batches(answer_all, questions, batch_size=_BATCH):

@@ -79,7 +79,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     See :mod:`dataaudit.dedup.neighbours`. The threshold rises with the number of pictures, so that the number of false
     nominations a picture does not.
     """
-    if not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
+    if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
         empty = np.empty(0, np.int64)
         return Nominations(empty, empty, empty, np.empty(0))
     least = config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(len(rows) / 10_000)))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dataaudit.engines import Engine
     from dataaudit.features.cache import Cache, Recall
     from dataaudit.features.decode import Picture
-    from dataaudit.features.views import Thumbnails
+    from dataaudit.features.views import Thumbnails, Views
 
 __all__ = ["BATCH", "measure"]
 
@@ -47,7 +47,7 @@ def measure(
 
     Args:
         catalog: what to measure.
-        config: ``max_pixels`` applies.
+        config: ``max_pixels`` applies; without ``transformed`` the descriptors are left 0.
         engine: runs the batches; the table does not depend on it.
         progress: called with the number of files just done.
         cache: what it knows is not measured again; what is measured is kept in it, batch by batch. It never changes the table.
@@ -57,7 +57,11 @@ def measure(
         progress(len(known.rows))
     rows = np.setdiff1d(np.arange(len(catalog)), known.rows, assume_unique=True)
     function = partial(
-        _measure_batch, root=catalog.root, max_pixels=config.max_pixels, where=None if cache is None else cache.recall
+        _measure_batch,
+        root=catalog.root,
+        max_pixels=config.max_pixels,
+        described=config.transformed,
+        where=None if cache is None else cache.recall,
     )
     pieces = [] if known.table is None else [(known.rows, known.table)]
     done = 0
@@ -121,7 +125,13 @@ class _Row:
 
 
 def _measure_batch(
-    paths: Sequence[str], begin: Callable[[int], None], *, root: Path, max_pixels: int, where: Recall | None = None
+    paths: Sequence[str],
+    begin: Callable[[int], None],
+    *,
+    root: Path,
+    max_pixels: int,
+    described: bool = True,
+    where: Recall | None = None,
 ) -> FeatureTable:
     """Measure the files of a batch, but for those whose content is known. Runs in a worker."""
     rows = []
@@ -130,7 +140,8 @@ def _measure_batch(
         rows.append(_measure_file(root / path, max_pixels, where))
     measured = [index for index, row in enumerate(rows) if row.known is None]
     pieces = [(np.array([index]), row.known) for index, row in enumerate(rows) if row.known is not None]
-    return _joined(len(rows), [*pieces, (np.array(measured, np.intp), _table([rows[index] for index in measured]))])
+    table = _table([rows[index] for index in measured], described=described)
+    return _joined(len(rows), [*pieces, (np.array(measured, np.intp), table)])
 
 
 def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
@@ -169,7 +180,7 @@ def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
     )
 
 
-def _table(rows: Sequence[_Row]) -> FeatureTable:
+def _table(rows: Sequence[_Row], *, described: bool = False) -> FeatureTable:
     """Turn the rows of a batch into columns."""
     words = np.frombuffer(b"".join(row.sha256 for row in rows), ">u8").astype(np.uint64).reshape(-1, 4)
     table = FeatureTable(
@@ -187,12 +198,14 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
     measured = [(index, row.seen) for index, row in enumerate(rows) if row.seen is not None]
     if measured:
         places, pictures = map(list, zip(*measured, strict=True))
-        _look_at(table, places, pictures)
+        seen = _look_at(table, places, pictures)
+        if described:
+            table.descriptor[places] = describe(seen.colours)
     return table
 
 
-def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails]) -> None:
-    """Fill in, at these places, what is computed from the pictures' views."""
+def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails]) -> Views:
+    """Fill in, at these places, what is cheaply computed from the pictures' views."""
     from dataaudit.features.hashes import phashes  # noqa: PLC0415
     from dataaudit.features.properties import properties  # noqa: PLC0415
     from dataaudit.features.views import pixel_digests, views  # noqa: PLC0415
@@ -205,7 +218,7 @@ def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails])
     table.properties[places] = properties(seen, sizes)
     table.pixel_digest[places] = pixel_digests(seen, sizes)
     table.colours[places], table.edge_spread[places] = colours(seen.colours)
-    table.descriptor[places] = describe(seen.colours)
+    return seen
 
 
 _PLAIN: Final[dict[str, DTypeLike]] = {

@@ -92,7 +92,7 @@ class Cache:
         """Open the cache that ``config`` names."""
         self._paranoid = config.paranoid
         self._limit = config.cache_limit * 2**20
-        self._key = version_key(config.max_pixels)
+        self._key = version_key(config.max_pixels, transformed=config.transformed)
         self._stamps: dict[int, Stamp] = {}
         self._columns: np.dtype[np.void] | None = None
         self._today = int(time.time()) // _DAY
@@ -179,12 +179,18 @@ class Cache:
         self.store.read("PRAGMA incremental_vacuum")
 
 
-def version_key(max_pixels: int) -> bytes:
+def version_key(max_pixels: int, *, transformed: bool = True) -> bytes:
     """Return the SHA-256 of all that decides what is measured of a content."""
     from PIL import _imaging  # noqa: PLC0415 - quick: not Pillow's Image
 
     libraries = {name: str(getattr(_imaging, name)) for name in sorted(vars(_imaging)) if name.endswith("_version")}
-    told = {"code": _code(), "max_pixels": max_pixels, "packages": _packages(), "libraries": libraries}
+    told = {
+        "code": _code(),
+        "max_pixels": max_pixels,
+        "transformed": transformed,
+        "packages": _packages(),
+        "libraries": libraries,
+    }
     told["machine"] = [platform.machine(), sys.byteorder]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
 

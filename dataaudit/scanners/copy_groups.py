@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -20,7 +20,21 @@ if TYPE_CHECKING:
 
     from dataaudit.domain import FeatureTable, Measurements, Relation
 
-__all__ = ["CopyGroup", "closest", "closest_first", "copy_groups", "counted_once", "how_alike", "same_content", "sentence"]
+__all__ = [
+    "NOT_SEARCHED",
+    "CopyGroup",
+    "closest",
+    "closest_first",
+    "copy_groups",
+    "counted_once",
+    "how_alike",
+    "same_content",
+    "sentence",
+]
+
+NOT_SEARCHED: Final = (
+    "not-applicable: left out by --no-transformed; of transformed copies only mirrored and turned ones are found"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, Rule
-from dataaudit.scanners.copy_groups import closest, closest_first, copy_groups, sentence
+from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, NotRun, Rule
+from dataaudit.scanners.copy_groups import NOT_SEARCHED, closest, closest_first, copy_groups, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,12 @@ RULES: Final[tuple[Rule, ...]] = (EXACT, NEAR, TRANSFORMED, PROBABLE)
 RULE_OF: Final[dict[Relation, Rule]] = {"exact": EXACT, "pixel": EXACT, "near": NEAR, "transformed": TRANSFORMED}
 
 
-def scan(measurements: Measurements, config: Config) -> Iterator[Finding]:  # noqa: ARG001 - a scanner's signature
+def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRun]:
     """Yield the copies inside each split."""
     yield from _proved(measurements)
     yield from _probable(measurements)
+    if not config.transformed:
+        yield NotRun(TRANSFORMED, NOT_SEARCHED)
 
 
 def _place(code: int) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dataaudit.dedup.components import components
 from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, GroupEvidence, NotRun, Rule, TableEvidence
-from dataaudit.scanners.copy_groups import closest, closest_first, copy_groups, sentence
+from dataaudit.scanners.copy_groups import NOT_SEARCHED, closest, closest_first, copy_groups, sentence
 from dataaudit.statistics.random_split import VALIDATION_SHARE, expected_leak
 from dataaudit.wording import counted, percent
 
@@ -105,6 +105,8 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
         return
     yield from _proved(measurements)
     yield from _probable(measurements)
+    if not config.transformed:
+        yield NotRun(TRANSFORMED, NOT_SEARCHED)
     if catalog.groups:
         yield from _declared(catalog)
     else:
