@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -210,7 +210,13 @@ def apply(plan: Path, to: Path, mode: Mode, source: Path | None, *, quiet: bool)
     """Carry PLAN (a folder written by split or audit) out as a new tree; the source is never touched."""
     from dataaudit.fixers.apply import apply as carry_out  # noqa: PLC0415
 
-    placed = carry_out(plan, to, mode, source=source)
+    with progress(quiet=quiet) as observe:
+
+        def tell(done: int, total: int) -> None:
+            if observe is not None:
+                observe("apply", done, total, 0)
+
+        placed = carry_out(plan, to, mode, source=source, progress=tell)
     if not quiet:
         click.echo(f"{placed:,} files placed in {to} ({mode}).", err=True)
 
@@ -352,20 +358,8 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Observer | None]:
-    """Show the stages on stderr, if it is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    """Show on stderr how far the work is, unless it is to be quiet."""
+    from dataaudit.reports.progress import shown  # noqa: PLC0415
 
-    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        tasks: dict[str, Any] = {}
-
-        def observe(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = display.add_task(stage)
-            display.update(tasks[stage], completed=done, total=total)
-
+    with nullcontext() if quiet else shown(sys.stderr) as observe:
         yield observe

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.domain import Plan
 
-    Observer = Callable[[str, int, int], None]
-    """Called with (stage, done, total) as the work goes on; stages: ``measure``, ``relate``."""
+    Observer = Callable[[str, int, int, int], None]
+    """Called with (stage, done, total, found) as the work goes on. Stages: ``measure`` (images; found: unreadable ones),
+    ``compare`` (pairs; found: copies), ``judge``; total is 0 where nothing is counted."""
 
 __all__ = ["correct", "judge", "measure", "scan"]
 
@@ -43,25 +44,27 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
     from dataaudit.features.cache import Cache  # noqa: PLC0415
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
 
-    watch = observe or (lambda _stage, _done, _total: None)
+    watch = observe or (lambda _stage, _done, _total, _found: None)
     catalog = find(dataset, config)
     paths, classes = catalog.paths, catalog.classes  # a wrong file is told before the slow part
     embeddings = None if config.embeddings is None else read_embeddings(config.embeddings, paths)
     pred_probs = None if config.pred_probs is None else read_probabilities(config.pred_probs, paths, classes)
-    done = 0
+    done = failed = 0
 
-    def measured(files: int) -> None:
-        nonlocal done
-        done += files
-        watch("measure", done, len(catalog))
+    def measured(files: int, unreadable: int) -> None:
+        nonlocal done, failed
+        done, failed = done + files, failed + unreadable
+        watch("measure", done, len(catalog), failed)
 
     with (
         Cache(config) if config.cache else nullcontext() as cache,
         LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine,
     ):
-        watch("measure", 0, len(catalog))
+        watch("measure", 0, len(catalog), 0)
         features = measure_features(catalog, config, engine, measured, cache)
-        copies = relate(catalog, features, config, engine, lambda pairs, nominated: watch("relate", pairs, nominated))
+        watch("compare", 0, 0, 0)
+        copies = relate(catalog, features, config, engine, lambda pairs, total, found: watch("compare", pairs, total, found))
+        watch("judge", 0, 0, 0)
     return Measurements(catalog, features, copies, embeddings, pred_probs)
 
 

@@ -57,7 +57,7 @@ def measured(root: Path, config: Config, engine=None, lost=()):
     """Return the bits of the table, the files that reached the engine, and the calls of progress summed."""
     engine, done = engine or Counting(lost), []
     with Cache(config) as cache:
-        table = measure(find(root, config), config, engine, done.append, cache)
+        table = measure(find(root, config), config, engine, lambda files, _unreadable: done.append(files), cache)
     return bits(table), getattr(engine, "files", None), sum(done)
 
 

@@ -193,12 +193,14 @@ def test_an_empty_catalog_gives_an_empty_table(tmp_path):
 
 
 def test_progress_counts_every_file_once(root):
-    done = []
+    told = []
     catalog = catalog_of(root)
     with LocalEngine(2, 30, 1024) as engine:
-        measure(catalog, CONFIG, engine, done.append)
+        measure(catalog, CONFIG, engine, lambda files, unreadable: told.append((files, unreadable)))
+    done, unreadable = zip(*told, strict=True)
     assert sum(done) == len(catalog)
     assert max(done) <= BATCH
+    assert sum(unreadable) == 4
 
 
 def test_a_limit_of_pixels_is_the_configurations(root):

@@ -200,7 +200,8 @@ def test_apply_builds_the_planned_tree_and_leaves_the_source_alone(dataset, tmp_
     plan = make_plan(measured(root, rows), Config(ratios=(0.6, 0.2, 0.2)))
     write(plan, tmp_path / "plan")
     done = []
-    assert apply(tmp_path / "plan", tmp_path / "new", mode, progress=done.append) == sum(done) == 24
+    assert apply(tmp_path / "plan", tmp_path / "new", mode, progress=lambda *counts: done.append(counts)) == 24
+    assert done == [(count, 24) for count in range(1, 25)]
     found = contents(tmp_path / "new")
     assert len(found) == 24
     for row in read(tmp_path / "plan").rows:

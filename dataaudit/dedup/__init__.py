@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from dataaudit.domain import Calibration, Catalog, FeatureTable, Relation, Verdict
     from dataaudit.engines import Engine
 
-    Progress = Callable[[int, int], None]
-    """Called with (pairs done, pairs nominated)."""
+    Progress = Callable[[int, int, int], None]
+    """Called with (pairs done, pairs nominated, copies found by them)."""
 
 __all__ = ["relate"]
 
@@ -57,7 +57,7 @@ def relate(
         features: digests, perceptual hashes and contrast of every row.
         config: ``hamming64``, ``hamming256``, ``flat_contrast`` and the verdict thresholds.
         engine: runs the verifier.
-        progress: called with (verified, nominated) pairs.
+        progress: called with (verified, nominated, copied) pairs.
 
     Returns:
         Every pair found. Pairs inside one component that were not needed to join it may be missing where a picture
@@ -167,13 +167,17 @@ def _verify(
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
         answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen], align=thresholds == configured)
+        done = len(a) - len(waiting)
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
             verified.settle(row_a, row_b, answer, thresholds, configured)
+            done += 1
+            if progress:
+                progress(done, len(a), len(verified.pairs))
         component = _components(size, verified.pairs)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         waiting = waiting[component[a[waiting]] != component[b[waiting]]]
         if progress:
-            progress(len(a) - len(waiting), len(a))
+            progress(len(a) - len(waiting), len(a), len(verified.pairs))
     return verified
 
 

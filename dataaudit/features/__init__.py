@@ -38,7 +38,7 @@ def measure(
     catalog: Catalog,
     config: Config,
     engine: Engine,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     cache: Cache | None = None,
 ) -> FeatureTable:
     """Measure every sample of ``catalog``; row i of the table is row i of the catalog.
@@ -49,12 +49,13 @@ def measure(
         catalog: what to measure.
         config: ``max_pixels`` applies; without ``transformed`` the descriptors are left 0.
         engine: runs the batches; the table does not depend on it.
-        progress: called with the number of files just done.
+        progress: called with the numbers of files just done, and of files just found unreadable.
         cache: what it knows is not measured again; what is measured is kept in it, batch by batch. It never changes the table.
     """
     known = Recalled(np.empty(0, np.intp), None) if cache is None else cache.known(catalog.root, catalog.paths)
-    if progress is not None and len(known.rows):
-        progress(len(known.rows))
+    tell = progress or (lambda _files, _unreadable: None)
+    if known.table is not None:
+        tell(len(known.rows), _unreadable(known.table))
     rows = np.setdiff1d(np.arange(len(catalog)), known.rows, assume_unique=True)
     function = partial(
         _measure_batch,
@@ -67,11 +68,12 @@ def measure(
     done = 0
     try:
         paths = catalog.paths if len(rows) == len(catalog) else [catalog.paths[row] for row in rows]
-        for batch, result in engine.map_batches(function, paths, batch_size=BATCH, progress=progress):
+        for batch, result in engine.map_batches(function, paths, batch_size=BATCH, progress=lambda files: tell(files, 0)):
             if isinstance(result, Lost):
                 part = _table([_Row(failure=Failure(result.kind, result.detail)) for _ in batch])
             else:
                 part = result
+            tell(0, _unreadable(part))
             members = rows[done : done + len(batch)]
             if cache is not None:
                 cache.keep(members, part)
@@ -82,6 +84,10 @@ def measure(
             interrupt.add_note(f"{len(known.rows) + done:,} of {len(catalog):,} measured are kept; run again to go on.")
         raise
     return _joined(len(catalog), pieces)
+
+
+def _unreadable(table: FeatureTable) -> int:
+    return len(table) - table.failures.count(None)
 
 
 def _joined(size: int, pieces: list[tuple[NDArray[np.intp], FeatureTable]]) -> FeatureTable:

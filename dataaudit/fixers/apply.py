@@ -31,7 +31,9 @@ _LONGEST: Final = 255
 """Bytes a file name may have on common file systems."""
 
 
-def apply(plan_dir: Path, to: Path, mode: Mode, source: Path | None = None, progress: Callable[[int], None] | None = None) -> int:
+def apply(
+    plan_dir: Path, to: Path, mode: Mode, source: Path | None = None, progress: Callable[[int, int], None] | None = None
+) -> int:
     """Build the dataset that a plan describes.
 
     A class that one split lacks gets an empty folder there, for Keras numbers classes by the folders it finds; unlabelled
@@ -42,7 +44,7 @@ def apply(plan_dir: Path, to: Path, mode: Mode, source: Path | None = None, prog
         to: the new dataset; must not exist, or be an empty folder, outside the source.
         mode: copy files, hard-link them (same file system), or link to them symbolically (relative where possible).
         source: the dataset, where it is no longer where ``plan.json`` says.
-        progress: called with the number of files just done.
+        progress: called with the numbers of files done and of all.
 
     Returns:
         The number of files placed.
@@ -61,10 +63,10 @@ def apply(plan_dir: Path, to: Path, mode: Mode, source: Path | None = None, prog
     try:
         for folder in _folders(plan):
             (ruin / folder).mkdir(parents=True, exist_ok=True)
-        for row, place in places:
+        for done, (row, place) in enumerate(places):
             _put(root / row.path, row, ruin / place, target / place, mode)
             if progress is not None:
-                progress(1)
+                progress(done + 1, len(places))
         ruin.chmod(0o777 & ~_umask())
         if target.exists():
             target.rmdir()
