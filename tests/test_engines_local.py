@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dataaudit.engines import Lost
+from dataaudit.engines import Lost, memory
 from dataaudit.engines.local import LOOK_AHEAD, LocalEngine
 from dataaudit.errors import IncompleteError
 
@@ -66,6 +67,26 @@ def slow(items, begin):
 def process_of(items, begin):
     begin(0)
     return [os.getpid()]
+
+
+def take_turns(items, begin, *, weight):
+    """Return, for each item, when it was alone with something of that many MiB."""
+    times = []
+    for index, _ in enumerate(items):
+        begin(index)
+        with memory.turn(weight):
+            start = time.monotonic()
+            time.sleep(0.4)
+            times.append((start, time.monotonic()))
+    return times
+
+
+def die_in_turn(items, begin):
+    begin(0)
+    with memory.turn(memory.HEAVY):
+        if items[0] == "die":
+            os._exit(1)
+    return list(items)
 
 
 def chatter(items, begin):
@@ -204,6 +225,26 @@ def test_a_function_that_does_not_pickle_is_told_here(engine):
     with pytest.raises(Exception, match=r"(?i)pickle|local object"):
         answers(engine, [1], batch_size=1, function=lambda items, _begin: items)
     assert answers(engine, [2], batch_size=1) == [4]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no turns")
+def test_what_is_heavy_is_held_by_one_worker_at_a_time_and_waiting_is_no_timeout():
+    with LocalEngine(3, item_timeout=0.9, item_memory=512) as engine:
+        for weight, together in ((memory.HEAVY, False), (memory.HEAVY - 1, True)):
+            function = partial(take_turns, weight=weight)
+            times = sorted(answers(engine, list(range(6)), batch_size=1, function=function))
+            overlaps = any(after < before for (_, before), (after, _) in itertools.pairwise(times))
+            assert overlaps == together
+
+
+def test_a_death_gives_the_turn_back():
+    with LocalEngine(2, item_timeout=5, item_memory=512) as engine:
+        assert [type(answer) for answer in answers(engine, ["die", "b", "die", "d"], batch_size=1, function=die_in_turn)] == [
+            Lost,
+            str,
+            Lost,
+            str,
+        ]
 
 
 def test_what_a_function_prints_harms_nothing(engine, capfd):

@@ -176,6 +176,25 @@ def test_big_pictures_are_measured_at_a_short_side_of_at_least_128(name, size, f
     assert min(finer.image.size) >= min(2 * SHORT_SIDE, *size)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I", "I;16", "F"])
+@pytest.mark.parametrize("size", [(260, 1027), (515, 1536), (130, 600)])
+def test_bands_give_what_the_whole_picture_gives(mode, size, monkeypatch):
+    rng = np.random.default_rng(3)
+    if mode in {"I", "I;16", "F"}:
+        values = rng.integers(0, 60_000, size[::-1])
+        picture = Image.fromarray(values.astype({"I": np.int32, "I;16": np.uint16, "F": np.float32}[mode]))
+    else:
+        bands = len(Image.new(mode, (1, 1)).getbands())
+        picture = Image.fromarray(rng.integers(0, 256, (*size[::-1], 4), np.uint8), "RGBA").convert(
+            "RGBA" if bands != 1 else "RGB"
+        )
+        picture = picture.convert(mode)
+    data = encoded(picture, "TIFF" if mode in {"I", "F"} else "PNG")
+    banded = decode(data, LIMIT).rgb
+    monkeypatch.setattr("dataaudit.features.decode._BAND", 1 << 20)
+    assert np.array_equal(banded, decode(data, LIMIT).rgb)
+
+
 def test_a_big_png_and_its_jpeg_are_measured_alike():
     big = photo(5, (1100, 1050))
     jpeg, png = (decode(encoded(big, name, **options), LIMIT) for name, options in (("JPEG", {"quality": 95}), ("PNG", {})))

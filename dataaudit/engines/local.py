@@ -12,9 +12,10 @@ import pickle
 import queue
 import signal
 import sys
+import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from dataaudit.engines import Lost
 from dataaudit.engines.worker import Worker
@@ -42,6 +43,8 @@ class LocalEngine:
     An exception that ``function`` raises is a programming error: it is raised here, with the worker's traceback as
     a note, and ends the map. A ``MemoryError`` is not: it counts as the item's death.
 
+    What is heavier than ``memory.HEAVY`` is held by one worker at a time (:func:`dataaudit.engines.memory.turn`).
+
     The memory limit is one of address space (``RLIMIT_AS``), beyond what the worker holds when it has imported
     ``function``. It is set on Linux only: macOS does not honour it and Windows has none, so there an item that
     exhausts the machine is lost as ``crash``, or not at all.
@@ -60,6 +63,7 @@ class LocalEngine:
         self.item_memory = item_memory
         self._idle: list[Worker] = []
         self._running: dict[Worker, _Task] = {}
+        self._turns: IO[bytes] | None = None
         self._inbox: queue.SimpleQueue[tuple[Worker, bytes | None]] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -75,6 +79,9 @@ class LocalEngine:
             worker.dismiss()
         while self._idle:
             self._idle.pop().reap()
+        if self._turns is not None:
+            self._turns.close()
+            self._turns = None
 
     def map_batches(
         self,
@@ -109,6 +116,8 @@ class LocalEngine:
 
     def _dispatch(self, work: _Map[Any]) -> None:
         """Give tasks to workers, until all are busy or too far ahead of what was yielded."""
+        if self._turns is None:
+            self._turns = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the engine
         horizon = work.position + LOOK_AHEAD * self.jobs * work.batch_size
         while work.pending and len(self._running) < self.jobs and work.pending[0].start < horizon:
             task = heapq.heappop(work.pending)
@@ -117,7 +126,7 @@ class LocalEngine:
                 self._idle.pop().reap()
             with _uninterrupted():  # no worker that nobody knows of
                 fresh = task.alone or not self._idle
-                worker = Worker(self._inbox, self.item_timeout, self.item_memory) if fresh else self._idle.pop()
+                worker = Worker(self._inbox, self.item_timeout, self.item_memory, self._turns) if fresh else self._idle.pop()
                 self._running[worker] = task
             worker.give(payload)
 

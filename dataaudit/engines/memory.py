@@ -1,4 +1,4 @@
-"""The memory limit of a worker, and how a library is loaded in spite of it.
+"""The memory of the workers: the limit of each, and the turn that they take with what is heavy.
 
 The limit is one of address space (``RLIMIT_AS``) beyond what the process holds already. Linux only: macOS does not honour it
 and Windows has none.
@@ -6,13 +6,18 @@ and Windows has none.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+HEAVY: Final = 96
+"""MiB from which something is heavy: of all the workers of an engine one at a time holds such a thing."""
+_POLL_SECONDS: Final = 0.005
 _allowance: int | None = None  # MiB; of this process
+_turn: tuple[int, Callable[[], None]] | None = None  # the file that is locked, and what to call while waiting; of this process
 
 
 def limit(mebibytes: int) -> None:
@@ -33,6 +38,38 @@ def unlimited() -> Iterator[None]:
         yield
     finally:
         _set(_allowance)
+
+
+def take_turns(descriptor: int, waiting: Callable[[], None]) -> None:
+    """Let this process take turns with those that share the file; ``waiting`` is called again and again while it waits."""
+    global _turn  # noqa: PLW0603 - it is the process's
+    _turn = descriptor, waiting
+
+
+@contextmanager
+def turn(mebibytes: float) -> Iterator[None]:
+    """Wait, before a block that takes that much memory, until no other worker is in one, if it is heavy.
+
+    The lock is the kernel's: it goes with a worker that dies. Where there is none (Windows, no worker) nobody waits.
+    """
+    if _turn is None or mebibytes < HEAVY:
+        yield
+        return
+    import fcntl  # noqa: PLC0415 - Unix only, as are turns
+
+    descriptor, waiting = _turn
+    while True:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            waiting()
+            time.sleep(_POLL_SECONDS)
+    waiting()
+    try:
+        yield
+    finally:
+        fcntl.lockf(descriptor, fcntl.LOCK_UN)
 
 
 def _set(mebibytes: int | None) -> None:

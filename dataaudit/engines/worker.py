@@ -57,18 +57,33 @@ def _receive(stream: IO[bytes]) -> bytes | None:
 class Worker:
     """A worker process as the parent sees it: a pipe in, a thread that reads the pipe out, the marks."""
 
-    def __init__(self, inbox: queue.SimpleQueue[tuple[Worker, bytes | None]], item_timeout: float, item_memory: int) -> None:
-        """Start the process; its answers, and None at its end, are put into ``inbox``."""
+    def __init__(
+        self,
+        inbox: queue.SimpleQueue[tuple[Worker, bytes | None]],
+        item_timeout: float,
+        item_memory: int,
+        turns: IO[bytes] | None = None,
+    ) -> None:
+        """Start the process; its answers, and None at its end, are put into ``inbox``.
+
+        The workers that share the file ``turns`` take turns with what is heavy (:func:`dataaudit.engines.memory.turn`).
+        """
+        shared = None if turns is None or os.name == "nt" else turns.fileno()
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; from dataaudit.engines.worker import serve; "
-            f"serve({item_timeout!r}, {item_memory!r})"
+            f"serve({item_timeout!r}, {item_memory!r}, {shared!r})"
         )
         environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with tempfile.TemporaryFile() as page:
             page.truncate(_MARK_BYTES)
             self._mark = memoryview(mmap.mmap(page.fileno(), _MARK_BYTES)).cast("d")
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own code
-                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=page, env=environment
+                [sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=page,
+                env=environment,
+                pass_fds=() if shared is None else (shared,),
             )
         self._tasks, self._answers = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._item_timeout = item_timeout
@@ -141,7 +156,31 @@ class Worker:
 # ------------------------------------------------------------------------------- in the worker process
 
 
-def serve(item_timeout: float, item_memory: int) -> None:
+class _Marks:
+    """What the worker tells its parent through the shared page; and an alarm, so that it does not outlive its parent hanging."""
+
+    def __init__(self, page: memoryview[float], item_timeout: float) -> None:
+        self._page, self._seconds = page, 2 * item_timeout + START_SECONDS
+        self._alarm = getattr(signal, "setitimer", None)
+
+    def begin(self, index: int) -> None:
+        """Begin an item."""
+        self._page[_INDEX] = float(index)
+        self.wait()
+
+    def wait(self) -> None:
+        """Begin the item's time anew: until now it waited for others."""
+        if self._alarm is not None:
+            self._alarm(signal.ITIMER_REAL, self._seconds)
+        self._page[_TIME] = time.monotonic()
+
+    def rest(self) -> None:
+        """The task is done."""
+        if self._alarm is not None:
+            self._alarm(signal.ITIMER_REAL, 0)
+
+
+def serve(item_timeout: float, item_memory: int, turns: int | None = None) -> None:
     """Answer tasks until the standard input closes: ``done`` and the result, ``memory``, or ``error`` and the exception."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -150,13 +189,9 @@ def serve(item_timeout: float, item_memory: int) -> None:
     for descriptor in range(3):  # decoders written in C talk; they must not talk into the pipes or the terminal
         os.dup2(silence, descriptor)
     mark[_ALIVE] = 1.0
-    alarm = getattr(signal, "setitimer", None)
-
-    def begin(index: int) -> None:
-        if alarm is not None:  # should the parent die first, no hanging worker is left behind
-            alarm(signal.ITIMER_REAL, 2 * item_timeout + START_SECONDS)
-        mark[_INDEX], mark[_TIME] = float(index), time.monotonic()
-
+    marks = _Marks(mark, item_timeout)
+    if turns is not None:
+        memory.take_turns(turns, marks.wait)
     limited = False
     while (task := _receive(tasks)) is not None:
         try:
@@ -164,13 +199,12 @@ def serve(item_timeout: float, item_memory: int) -> None:
             if not limited:  # after the import of the function's module, whose size is not the item's fault
                 memory.limit(item_memory)
                 limited = True
-            payload = pickle.dumps(("done", function(items, begin)))
+            payload = pickle.dumps(("done", function(items, marks.begin)))
         except MemoryError:
             payload = pickle.dumps(("memory", None))
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
             payload = _pickled_error(error)
-        if alarm is not None:
-            alarm(signal.ITIMER_REAL, 0)
+        marks.rest()
         try:
             _send(answers, payload)
         except OSError:  # the parent has gone

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from dataaudit.engines import memory
 from dataaudit.features.provenance import jpeg_coding, origin
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ _TIFF_UNDO: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
+_BAND: Final = 512  # rows; a multiple of every factor
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
 _CUT: Final = re.compile(r"truncat|unexpected end|premature|not enough|no more data|end of file|incomplete", re.IGNORECASE)
 
@@ -164,7 +166,8 @@ def decode(data: bytes, max_pixels: int, short_side: int = SHORT_SIDE) -> Pictur
     try:
         with _on_our_terms(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _refuse_big(*image.size, max_pixels)
-            return _measured(image, short_side)
+            with memory.turn(_mebibytes(image)):
+                return _measured(image, short_side)
     except (DecodeError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -197,13 +200,12 @@ def _measured(image: Image.Image, short_side: int) -> Picture:
         name = "JPEG"
         image.draft(None, (short_side, short_side))
     image.load()
-    picture = _to_rgb(image)
+    factor = 1 if name == "JPEG" else next((scale for scale in (8, 4, 2) if min(image.size) >= scale * short_side), 1)
     if name == "TIFF" and orientation in _TIFF_UNDO:
-        picture = picture.transpose(_TIFF_UNDO[orientation])
+        picture = _to_rgb(image, _extremes(image)).transpose(_TIFF_UNDO[orientation]).reduce(factor)
         width, height = (height, width) if orientation >= 5 else (width, height)  # noqa: PLR2004 - the turned ones
-    if name != "JPEG":
-        factor = next((scale for scale in (8, 4, 2) if min(picture.size) >= scale * short_side), 1)
-        picture = picture.reduce(factor) if factor > 1 else picture
+    else:
+        picture = _reduced(image, factor)
     return Picture(picture, width, height, name, mode, orientation, frames, *coding, camera, taken)
 
 
@@ -219,35 +221,69 @@ def _exif(image: Image.Image) -> tuple[int, bytes, int]:
     return value if isinstance(value, int) and 1 <= value <= 8 else 0, camera, taken  # noqa: PLR2004 - the tag's range
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _mebibytes(image: Image.Image) -> float:
+    """Return about what decoding takes: a JPEG's coefficients, if all are kept, or the picture as it is stored."""
+    pixels = image.width * image.height / 2**20
+    if image.format in {"JPEG", "MPO"}:
+        return 6 * pixels if image.info.get("progressive") else pixels / 2
+    return pixels if image.mode in {"1", "L", "P"} else 4 * pixels
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield the picture in bands of ``_BAND`` rows, with the first row of each; a low one as it is."""
+    if image.height <= _BAND:
+        yield 0, image
+        return
+    for top in range(0, image.height, _BAND):
+        yield top, image.crop((0, top, image.width, min(top + _BAND, image.height)))
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Convert to RGB and box-average, in bands: a large picture is held once, as it was decoded."""
+    extremes = _extremes(image)
+    if factor == 1:
+        picture = _to_rgb(image, extremes)
+        return picture.copy() if picture is image and image.format not in {"JPEG", "MPO"} else picture  # it wants its file
+    picture = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for top, band in _bands(image):
+        picture.paste(_to_rgb(band, extremes).reduce(factor), (0, top // factor))
+    return picture
+
+
+def _to_rgb(image: Image.Image, extremes: tuple[float, float]) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_wide_to_grey(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_wide_to_grey(np.asarray(image), *extremes)).convert("RGB")
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(ground, layered).convert("RGB")
-    if image.mode == "RGB":
-        return image if image.format in {"JPEG", "MPO"} else image.copy()  # others may still want their file
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _wide_to_grey(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale wide greys to 0–255: unsigned 16-bit by 1/257.
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    """Return the black and the white of wide greys: 0 and 65535 of unsigned 16-bit ones; 0 and 255 of all that is not wide.
 
     32-bit integers and floats name no white, so their values decide: all in 0…1 (floats), 0…255 or 0…65535 are
     taken for such a scale, anything else is stretched from its least to its greatest. Not-a-number is black.
     """
-    if values.dtype.kind == "u":
-        white, black = 65535.0, 0.0
-        grey = values.astype(np.float64)
-    else:
-        grey = np.nan_to_num(values.astype(np.float64), nan=0.0)
-        black, white = float(grey.min()), float(grey.max())
-        scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-        fitting = next((scale for scale in scales if black >= 0 and white <= scale), None)
-        if fitting is not None:
-            black, white = 0.0, fitting
-    grey = (grey - black) * (255.0 / max(white - black, np.finfo(np.float64).tiny))
+    if image.mode.startswith("I;"):
+        return 0.0, 65535.0
+    if image.mode not in {"I", "F"}:
+        return 0.0, 255.0
+    ends = [(grey.min(), grey.max()) for grey in (_finite(np.asarray(band)) for _, band in _bands(image))]
+    black, white = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    fitting = next((scale for scale in scales if black >= 0 and white <= scale), None)
+    return (black, white) if fitting is None else (0.0, fitting)
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0)
+
+
+def _wide_to_grey(values: NDArray[np.generic], black: float, white: float) -> NDArray[np.uint8]:
+    """Scale wide greys from ``black`` and ``white`` to 0 and 255."""
+    grey = (_finite(values) - black) * (255.0 / max(white - black, np.finfo(np.float64).tiny))
     return np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
 
 
