@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dataaudit.engines import Engine
     from dataaudit.features.cache import Cache, Recall
     from dataaudit.features.decode import Picture
-    from dataaudit.features.views import Thumbnails, Views
+    from dataaudit.features.views import Thumbnails
 
 __all__ = ["BATCH", "measure"]
 
@@ -143,14 +143,14 @@ def _measure_batch(
     rows = []
     for index, path in enumerate(paths):
         begin(index)
-        rows.append(_measure_file(root / path, max_pixels, where))
+        rows.append(_measure_file(root / path, max_pixels, where, described=described))
     measured = [index for index, row in enumerate(rows) if row.known is None]
     pieces = [(np.array([index]), row.known) for index, row in enumerate(rows) if row.known is not None]
-    table = _table([rows[index] for index in measured], described=described)
+    table = _table([rows[index] for index in measured])
     return _joined(len(rows), [*pieces, (np.array(measured, np.intp), table)])
 
 
-def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
+def _measure_file(path: Path, max_pixels: int, where: Recall | None, *, described: bool) -> _Row:
     from dataaudit.features.decode import DecodeError, decode, read  # noqa: PLC0415 - Pillow is the workers' business
     from dataaudit.features.loader import inspect  # noqa: PLC0415
 
@@ -167,14 +167,14 @@ def _measure_file(path: Path, max_pixels: int, where: Recall | None) -> _Row:
         row.loader = 0 if data is None else inspect(data, thorough=error.kind != "too-many-pixels").loader
         return row
     row.loader, row.trailing, row.zeroed = inspect(data)
-    _describe(row, picture, len(data))
+    _describe(row, picture, len(data), described=described)
     return row
 
 
-def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
+def _describe(row: _Row, picture: Picture, file_bytes: int, *, described: bool) -> None:
     from dataaudit.features.views import thumbnails  # noqa: PLC0415
 
-    row.seen = thumbnails(picture.image)
+    row.seen = thumbnails(picture.image, described=described)
     row.width, row.height, row.file_bytes = picture.width, picture.height, file_bytes
     row.format, row.mode = picture.format, picture.mode
     row.exif_orientation, row.frames = picture.exif_orientation, picture.frames
@@ -186,7 +186,7 @@ def _describe(row: _Row, picture: Picture, file_bytes: int) -> None:
     )
 
 
-def _table(rows: Sequence[_Row], *, described: bool = False) -> FeatureTable:
+def _table(rows: Sequence[_Row]) -> FeatureTable:
     """Turn the rows of a batch into columns."""
     words = np.frombuffer(b"".join(row.sha256 for row in rows), ">u8").astype(np.uint64).reshape(-1, 4)
     table = FeatureTable(
@@ -204,13 +204,14 @@ def _table(rows: Sequence[_Row], *, described: bool = False) -> FeatureTable:
     measured = [(index, row.seen) for index, row in enumerate(rows) if row.seen is not None]
     if measured:
         places, pictures = map(list, zip(*measured, strict=True))
-        seen = _look_at(table, places, pictures)
-        if described:
-            table.descriptor[places] = describe(seen.colours)
+        _look_at(table, places, pictures)
+        squashed = [picture.squashed for picture in pictures if picture.squashed is not None]
+        if squashed:
+            table.descriptor[places] = describe(squashed)
     return table
 
 
-def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails]) -> Views:
+def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails]) -> None:
     """Fill in, at these places, what is cheaply computed from the pictures' views."""
     from dataaudit.features.hashes import phashes  # noqa: PLC0415
     from dataaudit.features.properties import properties  # noqa: PLC0415
@@ -224,7 +225,6 @@ def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails])
     table.properties[places] = properties(seen, sizes)
     table.pixel_digest[places] = pixel_digests(seen, sizes)
     table.colours[places], table.edge_spread[places] = colours(seen.colours)
-    return seen
 
 
 _PLAIN: Final[dict[str, DTypeLike]] = {

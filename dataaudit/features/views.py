@@ -1,9 +1,10 @@
 """The views of measured pictures: small pictures of fixed sizes, from which alone every feature is computed.
 
 Fixed sizes make the features of large and small pictures comparable, their cost the same, and batches of them plain arrays.
-A picture is *box-averaged* to 128×128: the cheapest filter that leaves nothing out, and the one by which sharpness and
+The luma is *box-averaged* to 128×128: the cheapest filter that leaves nothing out, and the one by which sharpness and
 contrast depend least on a picture's size (40 photos from 128 to 900 px: log2 of the Laplacian's variance within .2, where a
-triangle filter moves it by .7). Smaller pictures are interpolated. All else is made of that square.
+triangle filter moves it by .7). Smaller pictures are interpolated. Colours are single pixels on a regular grid;
+only the network, which sees textures, is given averages.
 """
 
 from __future__ import annotations
@@ -27,19 +28,21 @@ __all__ = ["COLOUR_SIDE", "SIDE", "Thumbnails", "Views", "pixel_digests", "thumb
 SIDE: Final = 128
 """Side of the square that a picture is brought to, pixels."""
 COLOUR_SIDE: Final = 64
-"""Side of the square that the colour statistics and the copy descriptor see."""
+"""Side of the grid of pixels that the colour statistics are computed from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thumbnails:
     """What one picture's views are made of."""
 
-    square: Image.Image
-    """Mode RGB, 128×128."""
+    luma: Image.Image
+    """Mode L, 128×128."""
     colours: Image.Image
-    """Mode RGB, 64×64."""
+    """Mode RGB, 64×64, the measured picture's own pixels on a regular grid."""
+    squashed: NDArray[np.uint8] | None
+    """(64, 64, 3) as the copy descriptor sees it, if it is to."""
     pixels: bytes
-    """Size and pixels of a measured picture that is no larger than the square, of which the square would tell less."""
+    """Size and pixels of a measured picture that is no larger than 128×128, of which the views would tell less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,56 +59,53 @@ class Views:
     """(n, 64, 64, 3)"""
     histograms: NDArray[np.int64]
     """(n, 256) counts of ``luma``."""
-    pixels: tuple[bytes | memoryview, ...]
-    """What tells each picture from others: its square, (128, 128, 3), or its pixels."""
+    pixels: tuple[bytes, ...]
+    """Size and pixels of the small ones among the measured pictures; empty for the others."""
 
 
-def thumbnails(picture: Image.Image) -> Thumbnails:
+def thumbnails(picture: Image.Image, *, described: bool = False) -> Thumbnails:
     """Return the thumbnails of a measured picture (mode RGB)."""
-    if min(picture.size) >= SIDE:
-        square = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
-        return Thumbnails(square, square.reduce(2), b"")
-    square = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    method = Image.Resampling.BOX if min(picture.size) >= SIDE else Image.Resampling.BILINEAR
+    luma = picture.convert("L").resize((SIDE, SIDE), method)
+    colours = picture.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.NEAREST)
     pixels = f"{picture.size} ".encode() + picture.tobytes() if max(picture.size) <= SIDE else b""
-    return Thumbnails(square, Image.fromarray(squashed(picture)), pixels)
+    return Thumbnails(luma, colours, squashed(picture) if described else None, pixels)
 
 
 def views(pictures: Sequence[Thumbnails]) -> Views:
     """Return the views of a batch, made on one sheet: Pillow halves and hands over all of them in the time of a few."""
     count = len(pictures)
-    squares = Image.new("RGB", (SIDE, SIDE * count))
+    luma = Image.new("L", (SIDE, SIDE * count))
     colours = Image.new("RGB", (COLOUR_SIDE, COLOUR_SIDE * count))
     for place, picture in enumerate(pictures):
-        squares.paste(picture.square, (0, SIDE * place))
+        luma.paste(picture.luma, (0, SIDE * place))
         colours.paste(picture.colours, (0, COLOUR_SIDE * place))
-    luma = squares.convert("L")
     halves = luma.reduce(2)
     half, quarter = SIDE // 2, SIDE // 4
-    lumas = np.asarray(luma).reshape(count, SIDE, SIDE)
-    whole = np.asarray(squares).reshape(count, SIDE, SIDE, 3)
     return Views(
-        luma=lumas,
+        luma=np.asarray(luma).reshape(count, SIDE, SIDE),
         half=np.asarray(halves).reshape(count, half, half),
         quarter=np.asarray(halves.reduce(2)).reshape(count, quarter, quarter),
         colours=np.asarray(colours).reshape(count, COLOUR_SIDE, COLOUR_SIDE, 3),
-        histograms=np.stack([np.bincount(one.reshape(-1), minlength=256) for one in lumas]),
-        pixels=tuple(picture.pixels or square.data for picture, square in zip(pictures, whole, strict=True)),
+        histograms=np.array([picture.luma.histogram() for picture in pictures], np.int64),
+        pixels=tuple(picture.pixels for picture in pictures),
     )
 
 
 def pixel_digests(seen: Views, sizes: NDArray[np.int64]) -> list[int]:
-    """Return 64 bits of SHA-256 over the stored size and ``seen.pixels`` of n pictures.
+    """Return 64 bits of SHA-256 over the stored size, luma and colours of n pictures, of small ones over every pixel.
 
-    Equal for the same pixels of the same size. For others too, if their averages over the 128×128 fields of the square are the
-    same in every channel, which takes a change that nobody sees; pictures up to 128×128 are told apart by every pixel.
+    Equal for the same pixels of the same size. For others too, if the averages of 128×128 fields are the same in luma, and the
+    pixels of the grid in every channel, which takes a change that nobody sees.
 
     Args:
         seen: their views.
         sizes: (n, 2 or more) whose first columns are the stored width and height.
     """
     found = []
-    for pixels, (width, height, *_) in zip(seen.pixels, sizes.tolist(), strict=True):
+    for luma, colours, pixels, (width, height, *_) in zip(seen.luma, seen.colours, seen.pixels, sizes.tolist(), strict=True):
         digest = hashlib.sha256(f"{width} {height} ".encode())
-        digest.update(pixels)
+        digest.update(pixels or luma.data)
+        digest.update(b"" if pixels else colours.data)
         found.append(int.from_bytes(digest.digest()[:8], "big"))
     return found
