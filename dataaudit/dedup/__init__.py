@@ -8,6 +8,7 @@ of it holds for the whole group. Pictures too flat to be told apart by content a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -96,9 +97,10 @@ def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArr
     """Return for each row the first valid row with the same key (n, words); itself where it is not valid."""
     first = np.arange(len(keys), dtype=np.int64)
     rows = np.flatnonzero(valid)
-    if len(rows):
-        _, index, member = np.unique(keys[rows], axis=0, return_index=True, return_inverse=True)
-        first[rows] = rows[index[member.reshape(-1)]]
+    rows = rows[np.lexsort(keys[rows].T)]  # stable: of equal keys the first row stays first
+    new = np.ones(len(rows), bool)
+    new[1:] = np.any(keys[rows[1:]] != keys[rows[:-1]], axis=1)
+    first[rows] = rows[new][np.cumsum(new) - 1]
     return first
 
 
@@ -191,10 +193,10 @@ def _by_pair(
     starts = np.flatnonzero(new)
     nearest = np.minimum.reduceat(nominations.distance, starts)
     close = nominations.distance <= np.repeat(nearest, np.diff(starts, append=len(nominations))) + _EQUALLY_NEAR
-    orientations = [
-        tuple(int(orientation) for orientation in group[near] if orientation >= 0)
-        for group, near in zip(np.split(nominations.orientation, starts[1:]), np.split(close, starts[1:]), strict=True)
-    ]
+    told = np.flatnonzero(close & (nominations.orientation >= 0))
+    bounds = np.searchsorted(told, np.append(starts, len(nominations))).tolist()
+    known = nominations.orientation[told].tolist()
+    orientations = [tuple(known[first:last]) for first, last in pairwise(bounds)]
     return nominations.a[starts], nominations.b[starts], nearest, orientations
 
 

@@ -6,11 +6,13 @@ A nominator is a function ``(features, rows, config) → Nominations``; ``NOMINA
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil, log
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.hamming import pairs_within
+from dataaudit.dedup.crowds import Crowd
+from dataaudit.dedup.hamming import stream_within
 from dataaudit.dedup.neighbours import nearest
 from dataaudit.domain import DIHEDRAL
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit of a hash: unstable under brightness
 
 _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten times as many pictures (measured)
+_FULL_RADIUS_UP_TO: Final = 100_000
+_PAIRS_A_BIT: Final = 5.4
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
 
@@ -49,28 +53,34 @@ class Nominations:
 def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate by perceptual hash in eight orientations: near in 64 bits, confirmed by 256.
 
-    Exact: every pair of ``rows`` with an orientation within ``config.hamming64`` bits of 63 (the mean is masked)
-    and within ``config.hamming256`` of 255 is nominated in each such orientation.
+    Every pair of ``rows`` with an orientation within :func:`hash_radius` bits of 63 (the mean is masked) and within
+    ``config.hamming256`` of 255 is nominated in each such orientation; of a crowd, only its nearest (see ``crowds``).
     """
     upright = features.phash64[rows, 0] & _DC64
-    found = []
+    radius = hash_radius(len(rows), config)
+    crowd = Crowd(len(features))
     for orientation in range(DIHEDRAL):
-        turned, still, _ = pairs_within(features.phash64[rows, orientation] & _DC64, upright, config.hamming64)
-        different = turned != still
-        turned, still = rows[turned[different]], rows[still[different]]
-        distance = distance256(features, turned, orientation, still)
-        keep = distance <= config.hamming256
-        turned, still, distance = turned[keep], still[keep], distance[keep]
-        forward = turned < still
-        found.append(
-            (
-                np.where(forward, turned, still),
-                np.where(forward, still, turned),
-                np.where(forward, orientation, inverse(orientation)),
-                distance / 255.0,
-            )
-        )
-    return closest(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        for turned, still, _ in stream_within(features.phash64[rows, orientation] & _DC64, upright, radius):
+            different = turned != still
+            turned, still = rows[turned[different]], rows[still[different]]  # noqa: PLW2901 - places become rows
+            distance = distance256(features, turned, orientation, still)
+            keep = distance <= config.hamming256
+            turned, still, distance = turned[keep], still[keep], distance[keep]  # noqa: PLW2901
+            forward = turned < still
+            way = np.where(forward, orientation, inverse(orientation)).astype(np.int8)
+            crowd.add(np.minimum(turned, still), np.maximum(turned, still), way, distance.astype(np.int16))
+    a, b, ways, distances = crowd.kept()
+    return closest(a, b, ways.astype(np.int64), distances / 255.0)
+
+
+def hash_radius(images: int, config: Config) -> int:
+    """Return the bits of 63 within which hashes are near: ``config.hamming64`` up to 100,000 images, fewer above.
+
+    There it falls so that chance brings a picture no more neighbours than there: a bit less is a fifth of the pairs
+    (54 / 10 for the tenth bit). Augmented copies that are farther apart are the descriptor's to find.
+    """
+    excess = log(max(1.0, images / _FULL_RADIUS_UP_TO)) / log(_PAIRS_A_BIT)
+    return max(0, config.hamming64 - ceil(excess))
 
 
 def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,9 +188,12 @@ def _manifest(split: SplitPlan) -> str:
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
 
 
+_TO_QUOTE: Final = re.compile('[,"\r\n]')
+
+
 def _field(text: str) -> str:
     r"""Quote a CSV field where it must be; Python's own writer leaves ``\r`` bare when lines end in ``\n`` alone."""
-    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
+    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
 
 
 def _group_names(split: SplitPlan) -> list[str]:

@@ -7,8 +7,7 @@ hidden image that Keras loads all the same (INT116, warning), for it does reach 
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -185,17 +184,33 @@ def _names(catalog: Catalog) -> Iterator[Finding]:
 
 def _colliding(catalog: Catalog) -> Iterator[Finding]:
     """Yield names in one folder (of files or of folders) that are equal but for case or Unicode form."""
-    spellings: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in catalog.paths)
+    above = {folder: tuple(accumulate(folder.split("/"), lambda upper, name: f"{upper}/{name}")) for folder in folders if folder}
+    first: dict[str, str] = {}
+    clashes: dict[tuple[str, str], list[str]] = {}
+    for prefix in chain(dict.fromkeys(chain.from_iterable(above.values())), catalog.paths):
+        parent, _, name = prefix.rpartition("/")
+        folded = _folded(name)
+        other = first.setdefault(f"{parent}/{folded}", prefix)
+        if other != prefix:
+            clashes.setdefault((parent, folded), [other]).append(prefix)
+    if not clashes:
+        return
+    rows_of: dict[str, list[int]] = {prefix: [] for found in clashes.values() for prefix in found}
     for row, path in enumerate(catalog.paths):
-        for prefix in accumulate(path.split("/"), lambda above, name: f"{above}/{name}"):
-            parent, _, name = prefix.rpartition("/")
-            spellings[parent, unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())][prefix].append(row)
-    for _, found in sorted(spellings.items()):
-        if len(found) > 1:
-            names = " and ".join(found)
-            message = f"{names}: equal but for case or Unicode form; on Windows and macOS one of them replaces the other"
-            rows = tuple(sorted(row for rows in found.values() for row in rows))
-            yield Finding(rule("INT114"), message, rows, FileEvidence(names, "names that differ in more than case"))
+        for prefix in (*above.get(path.rpartition("/")[0], ()), path):
+            if prefix in rows_of:
+                rows_of[prefix].append(row)
+    for _, found in sorted(clashes.items()):
+        names = " and ".join(sorted(found, key=lambda prefix: rows_of[prefix][0]))
+        message = f"{names}: equal but for case or Unicode form; on Windows and macOS one of them replaces the other"
+        rows = tuple(sorted(row for prefix in found for row in rows_of[prefix]))
+        yield Finding(rule("INT114"), message, rows, FileEvidence(names, "names that differ in more than case"))
+
+
+def _folded(name: str) -> str:
+    """Return a name as file systems that know neither case nor Unicode form see it."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _skipped(catalog: Catalog) -> Iterator[Finding]:

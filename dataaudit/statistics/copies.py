@@ -22,6 +22,8 @@ def one_of_each(rows: ArrayLike, group: ArrayLike, split: ArrayLike, label: Arra
         label: (n,) label codes.
     """
     chosen = np.asarray(rows, np.int64)
-    keys = np.stack([np.asarray(column, np.int64)[chosen] for column in (group, split, label)], axis=1)
-    first: NDArray[np.int64] = np.unique(keys, axis=0, return_index=True)[1] if len(chosen) else chosen
-    return np.sort(chosen[first])
+    keys = [np.asarray(column, np.int64)[chosen] for column in (group, split, label)]
+    order = np.lexsort(keys)  # stable: of equal keys the preferred one stays first
+    new = np.ones(len(chosen), bool)
+    new[1:] = np.any([np.diff(key[order]) != 0 for key in keys], axis=0)
+    return np.sort(chosen[order[new]])

@@ -208,6 +208,12 @@ def make_features(truth: Truth, made: np.ndarray, rng: np.random.Generator) -> F
         mode=np.full(rows, "RGB", "<U8"),
         exif_orientation=np.zeros(rows, np.uint8),
         frames=np.ones(rows, np.int32),
+        jpeg_coding=np.ones(rows, np.uint64),
+        jpeg_quality=np.full(rows, 90, np.uint8),
+        camera=np.zeros(rows, "S32"),
+        taken=np.zeros(rows, np.int64),
+        colours=rng.integers(0, 256, (rows, 9, 3), np.uint8),
+        edge_spread=rng.integers(0, 60, (rows, 4), np.uint8),
         failures=tuple(Failure("truncated", "synthetic") if bad else None for bad in failed),
     )
 
