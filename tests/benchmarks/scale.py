@@ -22,13 +22,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
+from dataaudit import pipeline
 from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
@@ -194,28 +196,28 @@ def make_features(truth: Truth, made: np.ndarray, rng: np.random.Generator) -> F
     properties = rng.normal(100, 15, (rows, len(PROPERTY_NAMES))).astype(np.float32)
     properties[failed] = np.nan
     large = hashes(truth, LARGE_BITS // 64, 12, np.random.default_rng(1))[made]
-    return FeatureTable(
-        sha256=digests,
-        pixel_digest=digests[:, 0].copy(),
-        phash64=hashes(truth, 1, 3, np.random.default_rng(2))[..., 0][made],
-        phash256=large,
-        descriptor=descriptors(truth, rng)[made],
-        properties=properties,
-        width=np.full(rows, 500, np.int32),
-        height=np.full(rows, 375, np.int32),
-        file_bytes=rng.integers(20_000, 200_000, rows),
-        format=np.full(rows, "JPEG", "<U5"),
-        mode=np.full(rows, "RGB", "<U8"),
-        exif_orientation=np.zeros(rows, np.uint8),
-        frames=np.ones(rows, np.int32),
-        jpeg_coding=np.ones(rows, np.uint64),
-        jpeg_quality=np.full(rows, 90, np.uint8),
-        camera=np.zeros(rows, "S32"),
-        taken=np.zeros(rows, np.int64),
-        colours=rng.integers(0, 256, (rows, 9, 3), np.uint8),
-        edge_spread=rng.integers(0, 60, (rows, 4), np.uint8),
-        failures=tuple(Failure("truncated", "synthetic") if bad else None for bad in failed),
-    )
+    drawn = {
+        "sha256": digests,
+        "pixel_digest": digests[:, 0].copy(),
+        "phash64": hashes(truth, 1, 3, np.random.default_rng(2))[..., 0][made],
+        "phash256": large,
+        "descriptor": descriptors(truth, rng)[made],
+        "properties": properties,
+        "file_bytes": rng.integers(20_000, 200_000, rows),
+        "failures": tuple(Failure("truncated", "synthetic") if bad else None for bad in failed),
+    }
+    like = one_measured()
+    others = {field.name for field in fields(FeatureTable)} - drawn.keys()
+    return FeatureTable(**drawn, **{name: np.repeat(getattr(like, name), rows, axis=0) for name in others})
+
+
+def one_measured() -> FeatureTable:
+    """A real picture, measured: every column that is not drawn is its."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a").mkdir()
+        pixels = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+        Image.fromarray(pixels).save(Path(folder) / "a" / "1.jpg")
+        return pipeline.measure(Path(folder), Config(jobs=1, cache=False)).features
 
 
 class SyntheticVerifier:
