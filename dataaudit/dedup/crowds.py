@@ -33,6 +33,7 @@ class Crowd:
         """Collect pairs of rows below ``size``."""
         self._parts: list[_Pairs] = []
         self._pending = 0
+        self._held = 0
         self._limit = np.full(size, _FAR, np.int16)  # the largest distance that is still among a row's nearest
         self._component = np.arange(size)
 
@@ -41,7 +42,7 @@ class Crowd:
         useful = (distance <= self._limit[a]) | (distance <= self._limit[b]) | (self._component[a] != self._component[b])
         self._parts.append((a[useful], b[useful], way[useful], distance[useful]))
         self._pending += int(useful.sum())
-        if self._pending > _PENDING:
+        if self._pending > max(_PENDING, self._held):
             self._look_through()
 
     def kept(self) -> _Pairs:
@@ -58,7 +59,7 @@ class Crowd:
         a, b, way, distance = a[order], b[order], way[order], distance[order]
         near = self._nearest(a, b, distance)
         keep = near | _connecting(len(self._limit), a, b, distance, near)
-        self._parts, self._pending = [(a[keep], b[keep], way[keep], distance[keep])], 0
+        self._parts, self._pending, self._held = [(a[keep], b[keep], way[keep], distance[keep])], 0, int(keep.sum())
         self._component = components(len(self._limit), a[keep], b[keep])
 
     def _nearest(self, a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.int16]) -> NDArray[np.bool_]:
