@@ -67,6 +67,11 @@ SPLIT_OPTIONS = (
     click.option("--ratios", metavar="T,V,E", help="Make new splits of these shares, as 0.7,0.15,0.15."),
     click.option("--remake", is_flag=True, default=None, help="Make new splits although the dataset has some."),
     click.option("--folds", type=int, metavar="K", help="Cross-validation folds outside test."),
+    click.option(
+        "--offline-copies",
+        type=click.Choice(["keep", "originals"]),
+        help="Augmented copies on disk (DUP305): keep them (default), or leave them out for their originals.",
+    ),
     click.option("--class-weight", type=click.Choice(["balanced", "effective-number", "none"]), help="Weighting method."),
 )
 FAIL_OPTIONS = (

@@ -87,6 +87,9 @@ class Config(BaseModel):
     ratios: tuple[float, float, float] | None = Field(None, description="train, val, test; None: repair what exists")
     remake: bool = Field(default=False, description="make new splits although the dataset has some")
     folds: int = Field(0, ge=0, le=100, description="cross-validation folds outside test; 0: none")
+    offline_copies: str = Field(
+        "keep", pattern="^(keep|originals)$", description="augmented copies on disk: keep them, or only their originals"
+    )
     class_weight: str = Field("balanced", pattern="^(balanced|effective-number|none)$", description="weighting method")
 
     @field_validator("ratios")

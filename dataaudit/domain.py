@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from dataaudit.transform import Transform as Transform  # noqa: PLC0414, TC001 - one of the values, imported from here
+from dataaudit.transform import Policy as Policy  # noqa: PLC0414, TC001 - two of the values, imported from here
+from dataaudit.transform import Transform as Transform  # noqa: PLC0414, TC001
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -609,6 +610,10 @@ class AugmentationPlan:
     left_out: tuple[tuple[str, str], ...]
     image_size: tuple[int, int]
     """(height, width) that the pipeline resizes to."""
+    offline: Policy | None = None
+    """What the augmented copies on disk, in train, were made by, as far as they tell; None where there are none."""
+    offline_copies: Literal["keep", "originals"] = "keep"
+    """Whether those copies stay in train, or only their originals do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from dataaudit.wording import percent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Box", "Size", "Transform"]
+__all__ = ["Box", "Policy", "Size", "Transform"]
 
 Size = tuple[int, int]
 """Width and height of a picture, in pixels."""
@@ -143,6 +143,68 @@ class Transform:
         if upright and max(x, y) <= 1.02:  # noqa: PLR2004 - a has a border round it, or was a crop of b
             return [f"filling {min(100 * x, 100):.0f} % × {min(100 * y, 100):.0f} % of the frame"]
         return [f"zoomed {round(x, 2):g} × {round(y, 2):g}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The augmentation that augmented copies on disk were made by, as it was estimated from them.
+
+    The ranges are those of Keras's ``ImageDataGenerator``, 0 where the copies show nothing of the kind.
+    """
+
+    pictures: int
+    """Pictures that have augmented copies."""
+    copies: int
+    """The augmented copies, the pictures themselves not counted."""
+    rotation_range: float
+    """Degrees either way."""
+    width_shift_range: float
+    """Fraction of the width, either way."""
+    height_shift_range: float
+    shear_range: float
+    """Degrees either way."""
+    zoom_range: tuple[float, float]
+    """(1, 1) where there is none."""
+    horizontal_flip: float
+    """Share of the copies that are mirrored left-right."""
+    vertical_flip: float
+    """Share of the copies that are turned upside down by a flip."""
+    quarter_turns: float
+    """Share of the copies that are turned by 90, 180 or 270°."""
+
+    def describe(self) -> str:
+        """Return the policy in words: ``rotation ±20°, shift up to 20 %, zoom 0.8–1.2, mirrored in half of them``."""
+        low, high = self.zoom_range
+        shift = max(self.width_shift_range, self.height_shift_range)
+        words = [f"rotation ±{self.rotation_range:g}°"] * (self.rotation_range > 0)
+        words += [f"shift up to {percent(shift, 0)}"] * (shift > 0)
+        words += [f"zoom {low:g}–{high:g}"] * (self.zoom_range != (1.0, 1.0))
+        words += [f"shear ±{self.shear_range:g}°"] * (self.shear_range > 0)
+        for share, what in (
+            (self.horizontal_flip, "mirrored"),
+            (self.vertical_flip, "upside down"),
+            (self.quarter_turns, "quarter turns"),
+        ):
+            words += [f"{what} in {_part(share)} of them"] * (share > 0)
+        return ", ".join(words)
+
+    def arguments(self) -> dict[str, float | bool | tuple[float, float]]:
+        """Return the arguments of ``ImageDataGenerator`` that would make such copies; what it cannot do is left out."""
+        found: dict[str, float | bool | tuple[float, float]] = {
+            name: value
+            for name in ("rotation_range", "width_shift_range", "height_shift_range", "shear_range")
+            if (value := getattr(self, name)) > 0
+        }
+        if self.zoom_range != (1.0, 1.0):
+            low, high = self.zoom_range
+            found["zoom_range"] = round(high - 1.0, 2) if abs(low + high - 2.0) < 0.005 else self.zoom_range  # noqa: PLR2004 - rounding
+        return found | {name: True for name in ("horizontal_flip", "vertical_flip") if getattr(self, name) > 0}
+
+
+def _part(share: float) -> str:
+    if share >= 0.995:  # noqa: PLR2004 - it would read 100 %
+        return "all"
+    return "half" if 0.4 <= share <= 0.6 else percent(share, 0)  # noqa: PLR2004 - as many copies can tell
 
 
 def _towards(shift: tuple[float, float]) -> str:

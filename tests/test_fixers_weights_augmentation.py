@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
+from augmented_copies import augmented
 from dataaudit.config import Config
 from dataaudit.domain import Transform
 from dataaudit.fixers import make_plan
@@ -156,3 +157,42 @@ def test_image_size_follows_the_train_pictures(side, expected):
     paths = [row[0] for row in PLAIN]
     found = augmentation(PLAIN, width=dict.fromkeys(paths, side), height=dict.fromkeys(paths, side * 2))
     assert found.image_size == (expected, expected)
+
+
+# ----------------------------------------------------------------------------------- offline augmentation
+
+DRAWN = {"rotation": 20, "shift": 0.2, "zoom": 0.2, "flip": True}
+
+
+def test_copies_on_disk_stay_by_default_and_are_not_augmented_the_same_way_again():
+    plan = make_plan(augmented(40, 3, **DRAWN), Config())
+    found, left_out = plan.augmentation, dict(plan.augmentation.left_out)
+    assert (found.offline.pictures, found.offline_copies) == (40, "keep")
+    assert set(left_out) >= {"RandomFlip(horizontal)", "RandomRotation", "RandomTranslation", "RandomZoom"}
+    assert "--offline-copies originals leaves them out" in left_out["RandomZoom"]
+    assert not any("augmented copy" in reason for reason in plan.split.reasons)
+
+
+@pytest.mark.parametrize("options", [{}, {"remake": True}])
+def test_originals_alone_are_kept_on_request_and_the_layers_draw_anew(options):
+    measurements = augmented(40, 3, mark="_aug", **DRAWN)
+    plan = make_plan(measurements, Config(offline_copies="originals", **options))
+    gone = [measurements.catalog.paths[row] for row, reason in enumerate(plan.split.reasons) if "augmented copy" in reason]
+    assert len(gone) >= 118  # a drawn change may be slight
+    assert all("aug" in path for path in gone)
+    arguments = {layer.layer: dict(layer.arguments) for layer in plan.augmentation.layers}
+    if not options:  # a remade train holds fewer of them
+        assert arguments["RandomRotation"]["factor"] == pytest.approx(20 / 360, abs=0.01)
+        assert arguments["RandomTranslation"]["width_factor"] == pytest.approx(0.2, abs=0.04)
+        assert arguments["RandomZoom"]["height_factor"] == pytest.approx((-0.2, 0.2), abs=0.06)
+    assert arguments["RandomFlip"] == {"mode": "horizontal"}
+    assert "which are left out" in layer(plan.augmentation, "RandomRotation").evidence
+
+
+def test_without_offline_augmentation_the_option_changes_nothing():
+    few = augmented(5, 2, rotation=20, flip=True)
+    kept, originals = (make_plan(few, Config(offline_copies=how)) for how in ("keep", "originals"))
+    assert kept.split.reasons == originals.split.reasons
+    assert kept.augmentation.offline is originals.augmentation.offline is None
+    assert any("no offline augmentation" in sentence for sentence in originals.split.impossible)
+    assert not any("no offline augmentation" in sentence for sentence in kept.split.impossible)

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from augmented_copies import augmented
 from dataaudit.config import Config
 from dataaudit.domain import CopyPair, Transform
 from dataaudit.scanners import judge
 from dataaudit.scanners.copy_groups import sentence
 from dataaudit.scanners.leakage import expected_random_leak
+from dataaudit.scanners.verdict import summarise
 from measurements import components, make, rows_of
 
 ROWS = [
@@ -204,3 +206,34 @@ def test_random_leak_joins_copies_and_groups(edges, keys):
         order = rng.permutation(20)
         draws.append(np.isin(unit[order[:4]], unit[order[4:]]).mean())
     assert expected_random_leak(measurements)[1] == pytest.approx(np.mean(draws), abs=0.07)
+
+
+def test_offline_augmentation_is_told_with_its_policy():
+    measurements = augmented(12, 3, rotation=20, zoom=0.2, flip=True)
+    findings = judge(measurements, Config(select=("DUP305",)))[0]
+    assert [finding.rule.code for finding in findings] == ["DUP305"]
+    message = findings[0].message
+    assert message.startswith(f"train holds {len(findings[0].samples) - 12} augmented copies of 12 pictures (")
+    assert "rotation ±" in message
+    assert "; about ImageDataGenerator(rotation_range=" in message
+    assert dict(findings[0].evidence.rows)["pictures"] == (12.0,)
+    few = augmented(9, 3, rotation=20, flip=True)
+    assert judge(few, Config(select=("DUP305",)))[0] == ()
+
+
+def test_copies_of_one_class_are_said_to_be():
+    measurements = augmented(12, 3, rotation=20, flip=True)
+    catalog = measurements.catalog
+    labels = np.where(catalog.split_codes == 1, 1, catalog.label_codes).astype(np.int32)
+    two = replace(measurements, catalog=replace(catalog, classes=("cat", "dog"), label_codes=labels))
+    assert "100 % of them are 'cat'" in judge(two, Config(select=("DUP305",)))[0][0].message
+
+
+def test_augmentation_before_the_split_stands_in_the_notes():
+    def notes(measurements):
+        return " ".join(summarise(measurements, judge(measurements, Config())[0], Config()).notes)
+
+    drawn = {"rotation": 20, "zoom": 0.2, "flip": True}
+    assert "7 validation images show pictures of them, too (LEK203)" in notes(augmented(12, 3, leaked=7, **drawn))
+    assert "augmented before they were split" not in notes(augmented(12, 3, **drawn))
+    assert "augmented before they were split" not in notes(augmented(9, 3, leaked=7, **drawn))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES, AugmentationLayer, AugmentationPlan
+from dataaudit.fixers.offline import SHARE, estimated, taken_into_account
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +25,6 @@ __all__ = ["mirror_sensitive", "plan_augmentation"]
 SIDE_GRID: Final = 32
 SIDES: Final = (32, 224)
 """Least and largest side the pipeline resizes to."""
-OFFLINE_SHARE: Final = 0.1
-"""Share of train pictures that are transformed copies of another from which that transform is taken as already applied."""
 TURNED: Final = 3.0
 """Degrees from which a copy counts as turned."""
 FILL: Final = "reflect"
@@ -54,7 +53,8 @@ def plan_augmentation(measurements: Measurements, split: SplitPlan, config: Conf
     side = _side(measurements, train)
     layers: list[AugmentationLayer] = []
     left_out: list[tuple[str, str]] = []
-    for found in (
+    offline, kept = estimated(measurements, split), config.offline_copies == "keep"
+    for planned in (
         _flip(measurements, split, train),
         _rotation(measurements, split, train),
         _translation(side),
@@ -62,17 +62,19 @@ def plan_augmentation(measurements: Measurements, split: SplitPlan, config: Conf
         _brightness(measurements, train, val, config),
         _contrast(measurements, train, val, config),
     ):
+        found = taken_into_account(planned, offline, kept=kept, train=len(train))
         if isinstance(found, AugmentationLayer):
             layers.append(found)
         else:
             left_out.append(found)
-    left_out.append(
-        (
-            "RandomFlip(vertical)",
-            "whether up and down matter cannot be measured; add it where there is no up, as in microscopy or aerial views",
+    if offline is not None and offline.shear_range:
+        left_out.append(
+            ("RandomShear", f"the augmented copies are sheared by ±{offline.shear_range:g}°; Keras has it from 3.9 on")
         )
-    )
-    return AugmentationPlan(tuple(layers), tuple(left_out), (side, side))
+    if offline is None or not offline.vertical_flip:
+        why = "whether up and down matter cannot be measured; add it where there is no up, as in microscopy or aerial views"
+        left_out.append(("RandomFlip(vertical)", why))
+    return AugmentationPlan(tuple(layers), tuple(left_out), (side, side), offline, "keep" if kept else "originals")
 
 
 def mirror_sensitive(classes: tuple[str, ...]) -> str | None:
@@ -99,7 +101,7 @@ def _flip(measurements: Measurements, split: SplitPlan, train: NDArray[np.intp])
     named = mirror_sensitive(split.catalog.classes)
     if named:
         return "RandomFlip(horizontal)", named
-    if seen.inside >= OFFLINE_SHARE * max(1, len(train)):
+    if seen.inside >= SHARE * max(1, len(train)):
         return "RandomFlip(horizontal)", f"{seen.inside} of {len(train)} train pictures are mirrored copies of others already"
     evidence = "no class name and no mirrored copy under another label says that sides matter"
     if seen.inside:
@@ -109,7 +111,7 @@ def _flip(measurements: Measurements, split: SplitPlan, train: NDArray[np.intp])
 
 def _rotation(measurements: Measurements, split: SplitPlan, train: NDArray[np.intp]) -> AugmentationLayer | tuple[str, str]:
     seen = _seen(measurements, split, mirrored=False)
-    if seen.inside >= OFFLINE_SHARE * max(1, len(train)):
+    if seen.inside >= SHARE * max(1, len(train)):
         return "RandomRotation", f"{seen.inside} of {len(train)} train pictures are turned copies of others already"
     turned = int((measurements.features.exif_orientation[train] > 1).sum())
     evidence = "a modest default: up to 9 degrees"

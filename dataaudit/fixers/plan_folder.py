@@ -268,12 +268,14 @@ def _class_weights(weights: ClassWeights) -> dict[str, object]:
 
 
 def _augmentation(augmentation: AugmentationPlan) -> dict[str, object]:
+    offline = augmentation.offline
     return {
         "split": "train",
         "image_size": list(augmentation.image_size),
         "value_range": [0, 255],
         "layers": [{**asdict(layer), "arguments": dict(layer.arguments)} for layer in augmentation.layers],
         "left_out": [{"layer": layer, "reason": reason} for layer, reason in augmentation.left_out],
+        "offline": offline and {"told": offline.describe(), "copies_in_train": augmentation.offline_copies, **asdict(offline)},
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from dataaudit.domain import NONE, ROLES
 from dataaudit.fixers.left_out import Links, conflicts, keep_once, unusable
+from dataaudit.fixers.offline import originals_only
 from dataaudit.fixers.remake import give_absent
 from dataaudit.fixers.stratify import counts_with_test, differ, restore
 from dataaudit.fixers.units import Units, once
@@ -72,6 +73,8 @@ def repair(
     train = np.flatnonzero(draft.codes == TRAIN)
     repeated = keep_once(train, twin, keys, catalog.group_codes)
     draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
+    if config.offline_copies == "originals":
+        draft.leave_out(originals_only(measurements, (draft.codes == TRAIN) | (draft.codes == VAL)))
     straddling = _Straddling(measurements, draft, unit_of_row, twin, keys)
     straddling.settle(links)
     _balance(draft, measurements, config, unit_of_row, twin, keys)

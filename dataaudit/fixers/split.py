@@ -9,6 +9,7 @@ import numpy as np
 from dataaudit.domain import NONE, ROLES, SplitPlan
 from dataaudit.errors import PlanError
 from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unusable
+from dataaudit.fixers.offline import is_augmented_copy, originals_only
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, repair
 from dataaudit.fixers.stratify import differ
@@ -44,7 +45,7 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
     if ratios is None:
         draft = repair(measurements, config, unit_of_row, twin, keys)
     else:
-        draft = _remake(measurements, ratios, unit_of_row, twin, keys)
+        draft = _remake(measurements, config, ratios, unit_of_row, twin, keys)
     if not ((draft.codes != NONE) & (catalog.label_codes != NONE)).any():
         reason = next(iter(draft.reasons.values()), "there are none")
         message = (
@@ -71,6 +72,7 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
 
 def _remake(
     measurements: Measurements,
+    config: Config,
     ratios: tuple[float, float, float],
     unit_of_row: NDArray[np.int64],
     twin: NDArray[np.int64],
@@ -94,6 +96,9 @@ def _remake(
     repeated = keep_once(free, twin, keys, catalog.group_codes)
     draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
     kept = (draft.codes != NONE) & (catalog.label_codes != NONE)
+    if config.offline_copies == "originals":
+        draft.leave_out(originals_only(measurements, kept))
+        kept &= draft.codes != NONE
     units = Units.of(catalog, unit_of_row, keys, kept)
     parts = allocate(units, ratios)
     draft.codes[kept] = units.spread(parts, len(catalog))[kept]
@@ -167,6 +172,8 @@ def _tell(
         draft.impossible.append("There is no val split to repair: give --ratios TRAIN,VAL,TEST (or --remake) to make one.")
     if not counts[TRAIN].any():
         draft.impossible.append("Nothing is left in train: give --ratios TRAIN,VAL,TEST (or --remake) to make new splits.")
+    if config.offline_copies == "originals" and not any(map(is_augmented_copy, draft.reasons.values())):
+        draft.impossible.append("--offline-copies originals: no offline augmentation was found, so nothing is left out for it.")
     val_differs, test_differs = differ(counts, config)
     if test_differs:
         why = "test is frozen" if ratios is None else "units are placed whole"

@@ -14,7 +14,7 @@ from dataaudit.wording import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dataaudit.domain import ClassWeights, Plan, SplitPlan
+    from dataaudit.domain import ClassWeights, Plan, Policy, SplitPlan
 
 _OF_ONE_FILE: Final = re.compile(
     r"(?P<link>(?:probable )?[\w-]+ copy of|in one copy group with|same group(?= \()|joined through copies and groups to)"
@@ -39,7 +39,15 @@ def render(plan: Plan, *, width: int | None = None) -> str:
     paragraph(console, f"class weights ({weights.method}): {_told(weights)}", 0)
     layers = ", ".join(layer.layer for layer in augmentation.layers) or "none"
     paragraph(console, f"augmentation, train only, at {'×'.join(map(str, augmentation.image_size))}: {layers}", 0)
+    if augmentation.offline is not None:
+        paragraph(console, _offline(augmentation.offline, augmentation.offline_copies), 0)
     return written(console)
+
+
+def _offline(offline: Policy, copies: str) -> str:
+    stay = "they stay; --offline-copies originals leaves them out" if copies == "keep" else "left out; the layers draw anew"
+    held = f"{counted(offline.copies, 'augmented copy', 'augmented copies')} of {counted(offline.pictures, 'picture')}"
+    return f"augmented already, on disk: {held} ({offline.describe()}): {stay}"
 
 
 def sentence(plan: SplitPlan) -> str:

@@ -1,21 +1,24 @@
-"""DUP: copies that stay on one side. One finding per copy group and split; of unsplit data, per copy group.
+"""DUP: copies that stay on one side. One finding per copy group and split; of unsplit data, per copy group; DUP305 per split.
 
 Copies that stand under two labels inside a split are not told again here: LBL names every file of them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
-from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, NotRun, Rule
+from dataaudit.domain import NONE, ROLES, CopyEvidence, CopyPair, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import NOT_SEARCHED, closest, closest_first, copy_groups, sentence
+from dataaudit.statistics.offline import offline, policy
+from dataaudit.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataaudit.config import Config
-    from dataaudit.domain import Measurements, Relation
+    from dataaudit.domain import Catalog, Measurements, Policy, Relation
+    from dataaudit.statistics.offline import Pile
 
 __all__ = ["RULES", "scan"]
 
@@ -52,7 +55,19 @@ PROBABLE: Final = Rule(
     "If they are copies they weigh one picture more; a random split may tear them apart.",
     "Nothing while they stay in one split; look at them before you split anew.",
 )
-RULES: Final[tuple[Rule, ...]] = (EXACT, NEAR, TRANSFORMED, PROBABLE)
+OFFLINE: Final = Rule(
+    "DUP305",
+    "offline-augmentation",
+    "info",
+    "Augmented copies of many pictures are on disk, in one split",
+    "Frozen copies teach less than layers that draw anew in every epoch, weigh their pictures more than the others, and leak as "
+    "soon as anyone splits the folder at random. In validation and test they inflate n.",
+    "`dataaudit split --offline-copies originals` keeps the originals (as they are guessed) and gives the random layers the "
+    "estimated ranges; without it the copies stay, together. Or take the message's arguments for Keras yourself.",
+)
+RULES: Final[tuple[Rule, ...]] = (EXACT, NEAR, TRANSFORMED, PROBABLE, OFFLINE)
+MOST_OF_ONE: Final = 0.8
+"""Share of the augmented copies in one class from which the class is named: a rare class was filled up."""
 RULE_OF: Final[dict[Relation, Rule]] = {"exact": EXACT, "pixel": EXACT, "near": NEAR, "transformed": TRANSFORMED}
 
 
@@ -60,8 +75,11 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     """Yield the copies inside each split."""
     yield from _proved(measurements)
     yield from _probable(measurements)
-    if not config.transformed:
-        yield NotRun(TRANSFORMED, NOT_SEARCHED)
+    if config.transformed:
+        yield from _offline(measurements)
+        return
+    for each in (TRANSFORMED, OFFLINE):
+        yield NotRun(each, NOT_SEARCHED)
 
 
 def _place(code: int) -> str:
@@ -95,3 +113,49 @@ def _probable(measurements: Measurements) -> Iterator[Finding]:
         rows = tuple(sorted({row for pair in pairs for row in (pair.a, pair.b)}))
         message = f"{sentence(measurements, ordered[0])}: probable, not proved; both {_place(code)}"
         yield Finding(PROBABLE, message, rows, CopyEvidence(ordered))
+
+
+def _offline(measurements: Measurements) -> Iterator[Finding]:
+    catalog = measurements.catalog
+    for code in sorted({int(code) for code in catalog.split_codes}):
+        piles = offline(measurements, catalog.split_codes == code)
+        if not piles:
+            continue
+        found = policy(measurements, piles)
+        each = f"{found.copies / found.pictures:.1f}".removesuffix(".0")
+        place = "the dataset" if code == NONE else ROLES[code]
+        holds = f"{place} holds {counted(found.copies, 'augmented copy', 'augmented copies')}"
+        arguments = ", ".join(f"{name}={value}" for name, value in found.arguments().items())
+        message = (
+            f"{holds} of {counted(found.pictures, 'picture')} ({each} a picture): {found.describe()}{_most_of(catalog, piles)}; "
+            f"about ImageDataGenerator({arguments})"
+        )
+        rows = tuple(sorted({row for pile in piles for row in (pile.original, *pile.copies)}))
+        yield Finding(OFFLINE, message, rows, _as_table(found))
+
+
+def _most_of(catalog: Catalog, piles: tuple[Pile, ...]) -> str:
+    """Name the class that most of the copies belong to, where there is one among several."""
+    labels = Counter(int(catalog.label_codes[row]) for pile in piles for row in pile.copies)
+    (code, n), every = labels.most_common(1)[0], labels.total()
+    if code == NONE or len(catalog.classes) == 1 or n < MOST_OF_ONE * every:
+        return ""
+    return f"; {percent(n / every, 0)} of them are {catalog.classes[code]!r}"
+
+
+def _as_table(found: Policy) -> TableEvidence:
+    low, high = found.zoom_range
+    rows = (
+        ("pictures", float(found.pictures)),
+        ("augmented copies", float(found.copies)),
+        ("rotation_range", found.rotation_range),
+        ("width_shift_range", found.width_shift_range),
+        ("height_shift_range", found.height_shift_range),
+        ("shear_range", found.shear_range),
+        ("zoom_range, from", low),
+        ("zoom_range, to", high),
+        ("share flipped left-right", found.horizontal_flip),
+        ("share flipped upside down", found.vertical_flip),
+        ("share turned by quarters", found.quarter_turns),
+    )
+    return TableEvidence(("estimate",), tuple((name, (value,)) for name, value in rows))

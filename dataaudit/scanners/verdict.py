@@ -45,7 +45,12 @@ def summarise(measurements: Measurements, findings: Sequence[Finding], config: C
         notes = (*_unsplit_notes(config), *_search_notes(measurements.copies))
         return Summary(level, _unsplit(measurements, findings, level), known, notes)
     sentence = _sentence(measurements, findings, level, known, scored)
-    return Summary(level, sentence, known, (*_notes(catalog, known, scored, config), *_search_notes(measurements.copies)))
+    return Summary(
+        level,
+        sentence,
+        known,
+        (*_notes(catalog, known, scored, config), *_split_last(catalog, findings), *_search_notes(measurements.copies)),
+    )
 
 
 def leaked_rows(catalog: Catalog, copies: CopyGraph) -> NDArray[np.bool_]:
@@ -208,6 +213,23 @@ def _unsplit(measurements: Measurements, findings: Sequence[Finding], level: Lev
     if baseline:
         parts.append(_constant_answer(baseline))
     return f"NO VALIDATION SPLIT, DATA {_WORDS[level]}: {'; '.join(parts)}."
+
+
+def _split_last(catalog: Catalog, findings: Sequence[Finding]) -> Iterator[str]:
+    """Say that the data were augmented before they were split, where training holds such copies and a scored split others."""
+    if not any(
+        finding.rule.code == "DUP305" and "train" in {catalog[row].split for row in finding.samples} for finding in findings
+    ):
+        return
+    rows = {row for finding in findings if finding.rule.code == "LEK203" for row in finding.samples}
+    held = Counter(catalog[row].split for row in sorted(rows))
+    del held["train"], held[None]
+    if held:
+        told = " and ".join(counted(held[role], f"{_NAMES[role]} image") for role in catalog.splits if held[role])
+        yield (
+            f"The data were augmented before they were split: training holds augmented copies (DUP305), and {told} show pictures "
+            "of them, too (LEK203). Split the originals, then augment the training split only."
+        )
 
 
 def _search_notes(copies: CopyGraph) -> Iterator[str]:
