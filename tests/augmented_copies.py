@@ -15,18 +15,17 @@ SIZE = (96, 72)  # width and height, as make() has them
 def keras_map(rng, *, rotation=0.0, shift=0.0, shear=0.0, zoom=0.0, flip=False, vertical=False) -> np.ndarray:
     """Return (3, 3), pixel centres of a picture to those of a copy as ``ImageDataGenerator`` draws it.
 
-    ``keras/src/legacy/preprocessing/image.py``: apply_affine_transform builds out → in, in rows and columns, about the centre.
+    ``keras/src/legacy/preprocessing/image.py``: apply_affine_transform builds out → in, in x and y.
     """
     theta, angle = np.radians(rng.uniform(-rotation, rotation)), np.radians(rng.uniform(-shear, shear))
-    tx, ty = rng.uniform(-shift, shift) * SIZE[1], rng.uniform(-shift, shift) * SIZE[0]
+    tx, ty = rng.uniform(-shift, shift) * SIZE[0], rng.uniform(-shift, shift) * SIZE[1]
     zx, zy = rng.uniform(1 - zoom, 1 + zoom, 2)
     matrix = np.array([[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]])
     matrix = matrix @ np.array([[1, 0, tx], [0, 1, ty], [0, 0, 1]])
     matrix = matrix @ np.array([[1, -np.sin(angle), 0], [0, np.cos(angle), 0], [0, 0, 1]])
     matrix = matrix @ np.diag([zx, zy, 1.0])
-    swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1.0]])
     centre = np.array([[1, 0, (SIZE[0] - 1) / 2], [0, 1, (SIZE[1] - 1) / 2], [0, 0, 1]])
-    there = centre @ swap @ np.linalg.inv(matrix) @ swap @ np.linalg.inv(centre)
+    there = centre @ np.linalg.inv(matrix) @ np.linalg.inv(centre)
     for wanted, mirror in ((flip, np.diag([-1.0, 1, 1])), (vertical, np.diag([1.0, -1, 1]))):
         if wanted and rng.random() < 0.5:
             there = centre @ mirror @ np.linalg.inv(centre) @ there

@@ -3,7 +3,9 @@
 Of every copy group the *original* is guessed: among its largest pictures the one whose name all the others begin with, else the
 one that lies in the middle of the others, for augmentation draws about the original. The transforms from it to the others are
 taken apart as Keras's ``ImageDataGenerator`` puts them together (``keras/src/legacy/preprocessing/image.py``: out → in =
-rotation · shift · shear · zoom, in rows and columns, about the centre), and the ranges are read off their quantiles.
+rotation · shift · shear · zoom of x and y), and the ranges are read off their quantiles. Shifts are told as they are, of the
+width and of the height: of pictures that are not square Keras takes the width's range of the height, and the height's of the
+width (measured with Keras 3.15).
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ SHEARED: Final = 0.25
 """The same for shear, which rotation and uneven zoom together pass for."""
 MOST: Final = 4_000
 """Copies whose transforms are taken apart; of more, evenly spaced ones."""
-NOISE: Final = {"rotation": 1.5, "shift": 0.02, "shear": 5.0, "zoom": 0.03}
+NOISE: Final = {"rotation": 1.5, "shift": 0.02, "shear": 5.0, "zoom": 0.04}
 """What registration alone may show: degrees, fractions, degrees, factor."""
 FULL_CIRCLE: Final = 30.0
 """Degrees beside the quarter turns from which these are no turns of their own but part of a rotation by any angle."""
@@ -182,19 +184,18 @@ def _more_than_shifted(pile: Pile, features: FeatureTable) -> list[bool]:
 
 
 def _keras(transform: Transform, size: tuple[int, int]) -> tuple[float, ...]:
-    """Return rotation (degrees), width and height shift, shear (degrees), zoom of rows and of columns, quarter turns left out."""
+    """Return rotation (degrees), width and height shift, shear (degrees), zooms of x and y, quarter turns left out."""
     rest = Transform(False, transform.rotation - 90.0 * round(transform.rotation / 90.0), transform.scale, transform.shear)  # noqa: FBT003
     linear = rest.matrix(size, size)[:, :2]
     back = np.linalg.inv(linear)
     moved = -back @ (np.array(transform.shift) * size)
-    rows, shift = back[::-1, ::-1], moved[::-1]  # rows and columns
-    angle = atan2(rows[1, 0], rows[0, 0])
+    angle = atan2(back[1, 0], back[0, 0])
     unturned = np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
-    upper, drawn = unturned @ rows, unturned @ shift
+    upper, drawn = unturned @ back, unturned @ moved
     return (
         degrees(angle),
-        float(drawn[1]) / size[0],
-        float(drawn[0]) / size[1],
+        float(drawn[0]) / size[0],
+        float(drawn[1]) / size[1],
         degrees(atan2(-upper[0, 1], upper[1, 1])),
         float(upper[0, 0]),
         hypot(float(upper[0, 1]), float(upper[1, 1])),
