@@ -273,7 +273,7 @@ def test_unreadable_unlabelled_and_misnamed_files_are_left_out_with_reasons():
     assert reasons["train/a/0000.jpg"] == "truncated: ends early"
     assert reasons["train/2.jpg"] == "unlabelled"
     assert "not UTF-8" in reasons["train/a/\udcff.jpg"]
-    assert len(reasons) == 3
+    assert sum("no val split" not in reason for reason in reasons.values()) == 3
     assert split_of(plan)["test/1.jpg"] == "test"
     assert any("not UTF-8" in sentence for sentence in plan.impossible)
 
@@ -316,8 +316,21 @@ def test_an_absent_class_is_given_to_val_if_it_can_be():
     assert plan.impossible == ("val has no sample of class c: it has a single unit.",)
 
 
-def test_a_dataset_without_val_says_how_to_make_one():
-    plan = make_split(make(rows_of({"train": {"a": 9}, "test": {"a": 3}})), Config())
+def test_a_missing_val_split_is_carved_out_of_train_and_test_stays():
+    rows = rows_of({"train": {"a": 100, "b": 40}, "test": {"a": 30}})
+    copies = [(f"train/a/{n:04}.jpg", f"train/a/{n + 1:04}.jpg", "near") for n in range(0, 20, 2)]
+    plan = make_split(make(rows, copies), Config())
+    catalog = plan.catalog
+    table = np.array([np.bincount(catalog.label_codes[plan.split_codes == code], minlength=2) for code in range(3)])
+    assert table.tolist() == [[85, 34], [15, 6], [30, 0]]
+    assert (plan.split_codes[catalog.split_codes == 2] == 2).all()
+    moved = {reason for reason in plan.reasons if reason}
+    assert moved == {"the dataset has no val split: 15 % of train are made one"}
+    assert plan.mode == "repair"
+
+
+def test_of_one_unit_no_val_split_can_be_made():
+    plan = make_split(make(rows_of({"train": {"a": 1}, "test": {"a": 3}})), Config())
     assert any("no val split" in sentence and "--ratios" in sentence for sentence in plan.impossible)
     assert set(plan.reasons) == {""}
 

@@ -1,20 +1,21 @@
 """Repair the splits a dataset has: test frozen, the fewest moves elsewhere.
 
-In this order: what a unit of test holds leaves train and val; identical copies inside train are kept once; a unit that
-straddles train and val goes where fewer samples move; an absent class is given to val; class shares are restored.
+In this order: what a unit of test holds leaves train and val; identical copies inside train are kept once; a val split that
+is missing is carved out of train; a unit that straddles train and val goes where fewer samples move; an absent class is given
+to val; class shares are restored.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES
 from dataaudit.fixers.left_out import Links, conflicts, keep_once, unusable
 from dataaudit.fixers.offline import originals_only
-from dataaudit.fixers.remake import give_absent
+from dataaudit.fixers.remake import allocate, give_absent
 from dataaudit.fixers.stratify import counts_with_test, differ, restore
 from dataaudit.fixers.units import Units, once
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "repair"]
 
+CARVED: Final = 0.15
+"""Share of train that becomes val where there is none: what new splits give it."""
 TRAIN, VAL, TEST = (ROLES.index(role) for role in ("train", "val", "test"))
 
 
@@ -75,6 +78,8 @@ def repair(
     draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
     if config.offline_copies == "originals":
         draft.leave_out(originals_only(measurements, (draft.codes == TRAIN) | (draft.codes == VAL)))
+    if "val" not in catalog.splits:
+        _carve(draft, measurements, unit_of_row, keys)
     straddling = _Straddling(measurements, draft, unit_of_row, twin, keys)
     straddling.settle(links)
     _balance(draft, measurements, config, unit_of_row, twin, keys)
@@ -104,6 +109,16 @@ def _clear_test_units(draft: Draft, unit_of_row: NDArray[np.int64], links: Links
             f"Test is frozen, so {len(touching)} samples of train and val that belong with pictures of test are left out; "
             "new splits (--remake) would keep them."
         )
+
+
+def _carve(draft: Draft, measurements: Measurements, unit_of_row: NDArray[np.int64], keys: NDArray[np.uint64]) -> None:
+    """Make the val split that is missing: a stratified part of train, units whole."""
+    units = Units.of(measurements.catalog, unit_of_row, keys, draft.codes == TRAIN)
+    if len(units) > 1:
+        parts = allocate(units, (1.0 - CARVED, CARVED))  # in the order of the codes: train, val
+        draft.codes[units.rows] = np.repeat(parts, units.sizes)
+        for unit in np.flatnonzero(parts == VAL):
+            _explain(draft, units, int(unit), f"the dataset has no val split: {100 * CARVED:g} % of train are made one")
 
 
 def _by_unit(rows: Iterable[np.int64], unit_of_row: NDArray[np.int64]) -> dict[int, list[int]]:
