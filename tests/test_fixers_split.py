@@ -273,7 +273,7 @@ def test_unreadable_unlabelled_and_misnamed_files_are_left_out_with_reasons():
     assert reasons["train/a/0000.jpg"] == "truncated: ends early"
     assert reasons["train/2.jpg"] == "unlabelled"
     assert "not UTF-8" in reasons["train/a/\udcff.jpg"]
-    assert sum("no val split" not in reason for reason in reasons.values()) == 3
+    assert sum("val would be empty" not in reason for reason in reasons.values()) == 3
     assert split_of(plan)["test/1.jpg"] == "test"
     assert any("not UTF-8" in sentence for sentence in plan.impossible)
 
@@ -325,7 +325,7 @@ def test_a_missing_val_split_is_carved_out_of_train_and_test_stays():
     assert table.tolist() == [[85, 34], [15, 6], [30, 0]]
     assert (plan.split_codes[catalog.split_codes == 2] == 2).all()
     moved = {reason for reason in plan.reasons if reason}
-    assert moved == {"the dataset has no val split: 15 % of train are made one"}
+    assert moved == {"val would be empty: 15 % of train are made one"}
     assert plan.mode == "repair"
 
 

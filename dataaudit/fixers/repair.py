@@ -1,8 +1,8 @@
 """Repair the splits a dataset has: test frozen, the fewest moves elsewhere.
 
-In this order: what a unit of test holds leaves train and val; identical copies inside train are kept once; a val split that
-is missing is carved out of train; a unit that straddles train and val goes where fewer samples move; an absent class is given
-to val; class shares are restored.
+In this order: what a unit of test holds leaves train and val; identical copies inside train are kept once; a unit that
+straddles train and val goes where fewer samples move; where val is missing, or empty by now, it is carved out of train; an
+absent class is given to val; class shares are restored.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ def repair(
     draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
     if config.offline_copies == "originals":
         draft.leave_out(originals_only(measurements, (draft.codes == TRAIN) | (draft.codes == VAL)))
-    if "val" not in catalog.splits:
-        _carve(draft, measurements, unit_of_row, keys)
     straddling = _Straddling(measurements, draft, unit_of_row, twin, keys)
     straddling.settle(links)
+    if not (draft.codes == VAL).any():
+        _carve(draft, measurements, unit_of_row, keys)
     _balance(draft, measurements, config, unit_of_row, twin, keys)
     return draft
 
@@ -118,7 +118,7 @@ def _carve(draft: Draft, measurements: Measurements, unit_of_row: NDArray[np.int
         parts = allocate(units, (1.0 - CARVED, CARVED))  # in the order of the codes: train, val
         draft.codes[units.rows] = np.repeat(parts, units.sizes)
         for unit in np.flatnonzero(parts == VAL):
-            _explain(draft, units, int(unit), f"the dataset has no val split: {100 * CARVED:g} % of train are made one")
+            _explain(draft, units, int(unit), f"val would be empty: {100 * CARVED:g} % of train are made one")
 
 
 def _by_unit(rows: Iterable[np.int64], unit_of_row: NDArray[np.int64]) -> dict[int, list[int]]:
