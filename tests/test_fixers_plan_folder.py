@@ -221,6 +221,8 @@ def test_colliding_names_and_unlabelled_pictures_find_their_place(tmp_path):
     root = tmp_path / "data"
     names = ["a/1/x.png", "a/2/x.png", "a/3/X.png", "a/y.png", "b/z.png"]
     rows = [(f"train/{name}", name[0], "train") for name in names] + [
+        ("val/a/v.png", "a", "val"),
+        ("val/b/v.png", "b", "val"),
         ("test/x.png", None, "test"),
         ("test/deep/x.png", None, "test"),
     ]
@@ -231,9 +233,9 @@ def test_colliding_names_and_unlabelled_pictures_find_their_place(tmp_path):
         apply(tmp_path / "plan", tmp_path / target, "copy")
     found = contents(tmp_path / "one")
     assert found == contents(tmp_path / "two")
-    assert len(found) == 7
+    assert len(found) == 9
     assert found["train/a/x.png"] == (root / "train/a/1/x.png").read_bytes()
-    assert len({path.lower() for path in found}) == 7
+    assert len({path.lower() for path in found}) == 9
     assert sum(path.startswith("test/") for path in found) == 2
 
 
