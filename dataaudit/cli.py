@@ -43,7 +43,7 @@ def known_codes(_context: click.Context, _option: click.Parameter, given: tuple[
 FORMATS = ("text", "json", "html", "markdown")
 CONFIG_OPTIONS = (
     click.option("--manifest", metavar="FILE", help="CSV or JSONL with path,label[,split][,group]; relative to DATASET."),
-    click.option("--group-by", metavar="HOW", help="Declared groups: regex:R, column:NAME or file:CSV:COLUMN."),
+    click.option("--group-by", metavar="HOW", help="Groups: regex:R, column:NAME, file:CSV:COLUMN; or inferred."),
     click.option("--role", "roles", multiple=True, metavar="NAME=ROLE", help="Take folder NAME for train, val or test."),
     click.option(
         "--keras-split", type=float, metavar="X", help="Audit the split that validation_split=X, seed=N draws in Keras."

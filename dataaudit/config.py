@@ -28,7 +28,7 @@ class Config(BaseModel):
 
     # find
     manifest: str | None = Field(None, description="CSV or JSONL file: path,label[,split][,group]; relative to the dataset")
-    group_by: str | None = Field(None, description="regex:R | column:NAME | file:CSV:COLUMN")
+    group_by: str | None = Field(None, description="regex:R | column:NAME | file:CSV:COLUMN | inferred")
     roles: dict[str, str] = Field(default_factory=dict, description="folder name → train, val or test")
     keras_split: float | None = Field(
         None, gt=0, lt=1, description="take an unsplit dataset apart as image_dataset_from_directory(validation_split=…) would"
@@ -80,6 +80,16 @@ class Config(BaseModel):
     drift_effect: float = Field(0.3, gt=0, description="standardised effect from which a property's drift is worth a warning")
     drift_minimum: int = Field(20, ge=2, description="samples a split must hold for a drift test")
     random_split_leak: float = Field(0.01, ge=0, le=1, description="share of validation a random split may leak unremarked")
+    group_likeness: float = Field(
+        0.7, ge=0.5, le=1, description="chance that pictures of one inferred group are closer than others from which it is told"
+    )
+    burst_seconds: float = Field(10.0, ge=0, description="seconds between two pictures of one camera that may be of one burst")
+    shortcut_gain: float = Field(
+        0.2, gt=0, lt=1, description="share of the way from guessing to certainty from which a shortcut is told"
+    )
+    shortcut_content_gain: float = Field(0.5, gt=0, lt=1, description="the same for file size and colour")
+    shortcut_sample: int = Field(2_000, ge=50, description="pictures the small models of the SHC rules look at")
+    shortcut_minimum: int = Field(20, ge=5, description="pictures a class or split must have to take part")
     val_accuracy: float | None = Field(None, ge=0, le=1, description="the validation accuracy a model reached")
 
     # correct

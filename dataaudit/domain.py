@@ -239,9 +239,9 @@ class FeatureTable:
     taken: NDArray[np.int64]
     """(n,) EXIF DateTimeOriginal by the camera's own clock, seconds since 1970; 0 where there is none."""
     colours: NDArray[np.uint8]
-    """(n, 9, 3) mean R, G, B of the whole, the edges and the corners: ``features.provenance.REGIONS``."""
+    """(n, 17, 3) mean R, G, B of the whole, the edges and the corners, outer and inner: ``features.provenance.REGIONS``."""
     edge_spread: NDArray[np.uint8]
-    """(n, 4) standard deviation of the grey along the top, right, bottom and left edge."""
+    """(n, 8) standard deviation of the grey along the top, right, bottom and left edge, outer and inner."""
     loader: NDArray[np.uint8]
     """(n,) what TensorFlow makes of the file: a position in ``features.loader.OUTCOMES``; 0: not known. Set for failures too."""
     trailing: NDArray[np.int64]
@@ -375,12 +375,61 @@ class CopyGraph:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class InferredGroups:
+    """A key in the names that behaves like a subject's: a patient, a video, a place."""
+
+    how: str
+    """Ready for ``--group-by``: ``regex:…``; empty where no pattern says it."""
+    codes: NDArray[np.int64]
+    """(n,) number of the row's key; -1 where it has none, or shares it with no other row."""
+    pairs: int
+    """Pairs that share a key and were compared with pairs dealt anew."""
+    likeness: float
+    """Chance that a pair of one key is closer than one dealt anew, 0 to 1."""
+    p_value: float
+    q_value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubjectPairs:
+    """Neighbours by number or time that look alike and are no copies: probably of one subject."""
+
+    name: str
+    """Of the series: ``frame0000``; ``EXIF time``."""
+    by_time: bool
+    a: NDArray[np.int64]
+    """(m,) one row of each pair, the smaller one."""
+    b: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    """(m,) cosine of their copy descriptors."""
+    pairs: int
+    """Neighbours that were compared with pairs dealt anew."""
+    likeness: float
+    p_value: float
+    q_value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subjects:
+    """What seems to be of one subject, by names and times that the pictures bear out."""
+
+    groups: tuple[InferredGroups, ...]
+    neighbours: tuple[SubjectPairs, ...]
+    tests: int
+    """Guesses that were tested; 0: neither names nor times join enough pictures."""
+    not_asked: str = ""
+    """Why nothing was inferred, where that was not even tried."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Measurements:
     """All that a scanner or a fixer sees."""
 
     catalog: Catalog
     features: FeatureTable
     copies: CopyGraph
+    subjects: Subjects | None = None
+    """What belongs together by names and times; None where it was not asked."""
     embeddings: NDArray[np.float32] | None = None
     """(n, d) what a model of the user's makes of the pictures (``--embeddings``); rows of NaN where it says nothing."""
     pred_probs: NDArray[np.float32] | None = None

@@ -39,6 +39,7 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
     """Find the samples, measure each file once, and relate the copies. Everything slow happens here."""
     from dataaudit.catalog import find  # noqa: PLC0415 - every stage is imported when it is reached
     from dataaudit.dedup import relate  # noqa: PLC0415
+    from dataaudit.dedup.file_groups import infer  # noqa: PLC0415
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
     from dataaudit.features import measure as measure_features  # noqa: PLC0415
     from dataaudit.features.cache import Cache  # noqa: PLC0415
@@ -65,7 +66,7 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
         watch("compare", 0, 0, 0)
         copies = relate(catalog, features, config, engine, lambda pairs, total, found: watch("compare", pairs, total, found))
         watch("judge", 0, 0, 0)
-    return Measurements(catalog, features, copies, embeddings, pred_probs)
+    return Measurements(catalog, features, copies, infer(catalog, features, copies, config), embeddings, pred_probs)
 
 
 def judge(measurements: Measurements, config: Config) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dataaudit.catalog import tables
 from dataaudit.errors import ManifestError, UsageError
@@ -13,7 +13,10 @@ from dataaudit.errors import ManifestError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ByColumn", "ByFile", "ByRegex", "GroupBy", "group_keys", "parse_group_by"]
+__all__ = ["INFERRED", "ByColumn", "ByFile", "ByRegex", "GroupBy", "group_keys", "parse_group_by"]
+
+INFERRED: Final = "inferred"
+"""``--group-by inferred``: a split keeps together what ``dedup.file_groups`` infers; nothing is declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,12 @@ GroupBy = ByRegex | ByColumn | ByFile
 
 
 def parse_group_by(text: str | None) -> GroupBy | None:
-    """Read ``regex:R``, ``column:NAME`` or ``file:CSV:COLUMN``; None stays None.
+    """Read ``regex:R``, ``column:NAME`` or ``file:CSV:COLUMN``; None stays None, as does ``inferred``, which declares nothing.
 
     Raises:
         UsageError: if it is none of them, or the pattern is no regular expression.
     """
-    if text is None:
+    if text is None or text == INFERRED:
         return None
     kind, _, rest = text.partition(":")
     if kind == "regex" and rest:
@@ -61,7 +64,7 @@ def parse_group_by(text: str | None) -> GroupBy | None:
     table, _, column = rest.rpartition(":")
     if kind == "file" and table and column:
         return ByFile(Path(table), column)
-    message = f"--group-by {text}: expected regex:PATTERN, column:NAME or file:CSV:COLUMN."
+    message = f"--group-by {text}: expected regex:PATTERN, column:NAME, file:CSV:COLUMN, or inferred."
     raise UsageError(message)
 
 

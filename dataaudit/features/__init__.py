@@ -197,7 +197,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         descriptor=np.zeros((len(rows), DIMENSIONS), np.float16),
         properties=np.full((len(rows), len(PROPERTY_NAMES)), np.nan, np.float32),
         colours=np.zeros((len(rows), len(REGIONS), 3), np.uint8),
-        edge_spread=np.zeros((len(rows), 4), np.uint8),
+        edge_spread=np.zeros((len(rows), 8), np.uint8),
         failures=tuple(row.failure for row in rows),
         **{name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in _PLAIN.items()},
     )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.features.descriptor import SIDE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CAMERA_BYTES", "REGIONS", "colours", "jpeg_coding", "jpeg_quality", "origin"]
 
-REGIONS: Final = ("whole", "top", "right", "bottom", "left", "top left", "top right", "bottom right", "bottom left")
-"""What ``FeatureTable.colours`` is the mean of: the picture, its four edges (1/64 thick), its four corners (1/8 wide)."""
+_SIDES: Final = ("top", "right", "bottom", "left", "top left", "top right", "bottom right", "bottom left")
+REGIONS: Final = ("whole", *_SIDES, *(f"inner {side}" for side in _SIDES))
+"""What ``FeatureTable.colours`` is the mean of: the picture, its four edges (1/64 thick), its four corners (1/8 wide), and the
+edges and corners of its inner half, with which the outer ones are compared."""
 CAMERA_BYTES: Final = 32
 """Bytes kept of a camera's name."""
 _MAKE, _MODEL, _EXIF, _TAKEN = 0x010F, 0x0110, 0x8769, 0x9003
@@ -108,31 +112,33 @@ def colours(squashed: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.
         squashed: (n, 64, 64, 3), the pictures' pixels on a regular grid.
 
     Returns:
-        (n, 9, 3) mean R, G, B, rounded; (n, 4) standard deviation of R + G + B over 3 along the top, right, bottom and left edge,
-        rounded. Sums are whole numbers, so that nothing depends on the batch.
+        (n, 17, 3) mean R, G, B, rounded; (n, 8) standard deviation of (R + G + B) / 3, rounded, along the top, right, bottom and
+        left edge, and the inner ones. Sums are whole numbers, so that nothing depends on the batch.
     """
-    first, last, corner = slice(0, 1), slice(-1, None), (slice(0, _CORNER), slice(-_CORNER, None))
-    every = slice(None)
-    edges = ((first, every), (every, last), (last, every), (every, first))
-    regions = ((every, every), *edges, *((corner[y], corner[x]) for y, x in ((0, 0), (0, 1), (1, 1), (1, 0))))
-    parts = [squashed[:, y, x] for y, x in regions]
-    means = np.stack([_rounded(_sums(part), part.shape[1] * part.shape[2]) for part in parts], axis=1)
-    spreads = []
-    for part in parts[1:5]:
-        grey = part.reshape(len(part), -1, 3).sum(axis=2, dtype=np.int64)
-        size = 3 * grey.shape[1]
-        variance = grey.shape[1] * (grey * grey).sum(axis=1) - grey.sum(axis=1) ** 2
-        spreads.append(np.rint(np.sqrt(variance) / size))
-    return means, np.stack(spreads, axis=1).astype(np.uint8)
+    n, side = squashed.shape[:2]
+    pixels = squashed.astype(np.float32)  # whole sums below 2²⁴ are exact
+    boxes = np.matmul(_SPANS, np.matmul(_SPANS, pixels.reshape(n, side, -1)).reshape(n, len(_SPANS), side, 3))
+    inner = pixels[:, _INSET:-_INSET, _INSET:-_INSET]
+    means, spreads = [_rounded(boxes[:, 0, 0], side * side)[:, None]], []
+    for ring, corners in ((pixels, _OUTER), (inner, _INNER)):
+        edges = np.stack([ring[:, 0], ring[:, :, -1], ring[:, -1], ring[:, :, 0]], axis=1)
+        length = edges.shape[2]
+        means += [_rounded(edges.sum(axis=2), length)]
+        means += [_rounded(np.stack([boxes[:, y, x] for y, x in corners], axis=1), _CORNER * _CORNER)]
+        grey = edges.sum(axis=3).astype(np.float64)
+        variance = length * (grey * grey).sum(axis=2) - grey.sum(axis=2) ** 2
+        spreads.append(np.rint(np.sqrt(variance) / (3 * length)).astype(np.uint8))
+    return np.concatenate(means, axis=1), np.concatenate(spreads, axis=1)
 
 
-def _sums(part: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return (n, 3) sums of pixels (n, h, w, 3): first of columns, in 16 bits (h is 64 at most), which is far quicker."""
-    n, height, width, _ = part.shape
-    columns = part.reshape(n, height, 3 * width).sum(axis=1, dtype=np.uint16)
-    sums: NDArray[np.int64] = columns.reshape(n, width, 3).sum(axis=1, dtype=np.int64)
-    return sums
+def _rounded(sums: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+    return ((2 * sums.astype(np.int64) + size) // (2 * size)).astype(np.uint8)
 
 
-def _rounded(sums: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-    return ((2 * sums + size) // (2 * size)).astype(np.uint8)
+_INSET: Final = SIDE // 4
+_SPANS: Final = np.zeros((5, SIDE), np.float32)
+"""What is summed along either axis: everything; the first and the last 8 pixels; those of the inner half."""
+_SPANS[0] = _SPANS[1, :_CORNER] = _SPANS[2, -_CORNER:] = 1
+_SPANS[3, _INSET : _INSET + _CORNER] = _SPANS[4, -_INSET - _CORNER : -_INSET] = 1
+_OUTER: Final = ((1, 1), (1, 2), (2, 2), (2, 1))
+_INNER: Final = ((3, 3), (3, 4), (4, 4), (4, 3))

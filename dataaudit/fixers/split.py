@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.catalog.declared_groups import INFERRED
 from dataaudit.domain import NONE, ROLES, SplitPlan
 from dataaudit.errors import PlanError
 from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unusable
@@ -41,7 +42,11 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
     catalog = measurements.catalog
     remade = config.ratios is not None or config.remake or not catalog.splits
     ratios = (config.ratios or DEFAULT_RATIOS) if remade else None
-    unit_of_row, twin, keys = join(measurements), twins(measurements), row_keys(measurements.features, config.seed)
+    unit_of_row, twin, keys = (
+        join(measurements, inferred=config.group_by == INFERRED),
+        twins(measurements),
+        row_keys(measurements.features, config.seed),
+    )
     if ratios is None:
         draft = repair(measurements, config, unit_of_row, twin, keys)
     else:

@@ -19,6 +19,8 @@ from dataaudit.domain import NONE
 from dataaudit.statistics.copies import one_of_each
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from dataaudit.domain import Catalog, FeatureTable, Measurements
@@ -75,11 +77,12 @@ def once(
     return mask
 
 
-def join(measurements: Measurements) -> NDArray[np.int64]:
+def join(measurements: Measurements, *, inferred: bool = False) -> NDArray[np.int64]:
     """Return, for each row, the smallest row of the unit it is placed with, shape (n,).
 
-    A unit is a component of the union of: proved copies, probable copies, identical files, declared groups. Files that
-    could not be read join nothing by content; they still belong to their declared group.
+    A unit is a component of the union of: proved copies, probable copies, identical files, declared groups; if ``inferred``, of
+    the groups and neighbours that names and times tell (``measurements.subjects``) too. Files that could not be read join nothing
+    by content; they still belong to their declared group.
     """
     catalog, copies = measurements.catalog, measurements.copies
     readable = measurements.features.readable
@@ -88,7 +91,17 @@ def join(measurements: Measurements) -> NDArray[np.int64]:
     proved = np.stack([rows, copies.component[rows]])
     same = _same_bytes(measurements.features)
     same = same[:, readable[same].all(0)]
-    return _joined(len(catalog), _edges(edges), proved, same, _same_code(catalog.group_codes))
+    told = list(_inferred(measurements)) if inferred else []
+    return _joined(len(catalog), _edges(edges), proved, same, _same_code(catalog.group_codes), *told)
+
+
+def _inferred(measurements: Measurements) -> Iterator[NDArray[np.int64]]:
+    """Yield the edges of what seems to be of one subject."""
+    if measurements.subjects is not None:
+        for group in measurements.subjects.groups:
+            yield _same_code(group.codes)
+        for pairs in measurements.subjects.neighbours:
+            yield np.stack([pairs.a, pairs.b])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +207,7 @@ def _edges(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
     return np.array(pairs, np.int64).reshape(-1, 2).T
 
 
-def _same_code(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+def _same_code(codes: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Edges that chain the rows of one code; -1 chains nothing."""
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] != NONE]

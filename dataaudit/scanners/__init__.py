@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import SEVERITIES, Finding, NotRun
 from dataaudit.errors import UsageError
-from dataaudit.scanners import class_balance, drift, duplicates, integrity, labels, leakage, stratification
+from dataaudit.scanners import (
+    class_balance,
+    drift,
+    duplicates,
+    integrity,
+    labels,
+    leakage,
+    shortcuts,
+    stratification,
+    subjects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,11 +44,13 @@ class Scanner:
 SCANNERS: Final[tuple[Scanner, ...]] = (
     Scanner("integrity", integrity.RULES, integrity.scan),
     Scanner("leakage", leakage.RULES, leakage.scan),
+    Scanner("subjects", subjects.RULES, subjects.scan),
     Scanner("duplicates", duplicates.RULES, duplicates.scan),
     Scanner("labels", labels.RULES, labels.scan),
     Scanner("class balance", class_balance.RULES, class_balance.scan),
     Scanner("stratification", stratification.RULES, stratification.scan),
     Scanner("drift", drift.RULES, drift.scan),
+    Scanner("shortcuts", shortcuts.RULES, shortcuts.scan),
 )
 """Every scanner, in the order of its codes; a new one is one module and one line here."""
 
