@@ -78,6 +78,9 @@ class Config(BaseModel):
     rare_class: int = Field(20, ge=1, description="train samples under which a class is rare")
     share_difference: float = Field(0.05, gt=0, lt=1, description="total variation between class shares worth a warning")
     drift_effect: float = Field(0.3, gt=0, description="standardised effect from which a property's drift is worth a warning")
+    separable: float = Field(0.65, gt=0.5, lt=1, description="AUC from which it matters that splits can be told apart")
+    spread_ratio: float = Field(0.8, gt=0, lt=1, description="spread of a split beside train's (or its inverse) worth a warning")
+    coverage: float = Field(0.9, gt=0, lt=1, description="covered share of train, of what is expected, worth a warning")
     drift_minimum: int = Field(20, ge=2, description="samples a split must hold for a drift test")
     random_split_leak: float = Field(0.01, ge=0, le=1, description="share of validation a random split may leak unremarked")
     group_likeness: float = Field(
@@ -90,6 +93,9 @@ class Config(BaseModel):
     shortcut_content_gain: float = Field(0.5, gt=0, lt=1, description="the same for file size and colour")
     shortcut_sample: int = Field(2_000, ge=50, description="pictures the small models of the SHC rules look at")
     shortcut_minimum: int = Field(20, ge=5, description="pictures a class or split must have to take part")
+    assumed_accuracy: float = Field(0.8, gt=0, lt=1, description="accuracy VAL701 reckons with where --val-accuracy is not given")
+    assumed_disagreement: float = Field(0.1, gt=0, lt=1, description="share of images that only one of two runs gets right")
+    widest_interval: float = Field(0.25, gt=0, lt=1, description="width of the accuracy's 95 % interval from which VAL702 warns")
     val_accuracy: float | None = Field(None, ge=0, le=1, description="the validation accuracy a model reached")
 
     # correct

@@ -98,8 +98,8 @@ class TestScan:
         assert all(entry["reason"].startswith("failed") and "planted" in entry["reason"] for entry in failed)
 
     def test_val_accuracy_adds_its_interval(self, leaky):
-        assert "62" in run("scan", leaky, "--val-accuracy", "0.62").stdout
-        assert "62" not in run("scan", leaky).stdout
+        assert "accuracy of 62 %" in run("scan", leaky, "--val-accuracy", "0.62").stdout
+        assert "accuracy of 62 %" not in run("scan", leaky).stdout
 
     def test_quiet_prints_nothing_on_stderr(self, leaky):
         assert run("scan", leaky, "--quiet").stderr == ""

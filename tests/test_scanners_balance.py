@@ -127,6 +127,23 @@ def test_class_shares():
     assert "30 %" in found[0].message
 
 
+def test_class_shares_have_an_interval():
+    evidence = findings(make(rows_of({"train": {"a": 100, "b": 100}, "val": {"a": 80, "b": 20}})), "STR")[0].evidence
+    assert 0.1 < evidence.interval[0] < evidence.effect < evidence.interval[1] < 0.5
+
+
+def test_whole_groups_are_one_piece_of_evidence():
+    counts = {"train": {"a": 100, "b": 100}, "val": {"a": 80, "b": 20}}
+
+    def told(size):
+        rows = [(path, label, split, f"{split} {label} {int(path[-8:-4]) // size}") for path, label, split in rows_of(counts)]
+        return findings(make(rows), "STR601")
+
+    assert "150 whole groups exchanged" in told(2)[0].message
+    assert told(2)[0].evidence.q_value < 0.01
+    assert told(20) == ()
+
+
 def test_a_sure_but_small_difference_is_silent():
     assert codes(make(rows_of({"train": {"a": 5_000, "b": 5_000}, "val": {"a": 2_160, "b": 1_840}})), "STR") == []
 

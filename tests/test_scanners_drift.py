@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dataaudit.config import Config
 from dataaudit.domain import PROPERTY_NAMES, Failure
 from dataaudit.scanners import judge
+from dataaudit.scanners.drift import tests as made_tests
+from dataaudit.scanners.drift_properties import Comparison
+from dataaudit.scanners.drift_spaces import SpaceTest
+from dataaudit.statistics.corrections import benjamini_hochberg
 from measurements import make, rows_of
 
 COUNTS = {
@@ -17,7 +23,7 @@ ROWS = sorted(rows_of(COUNTS))
 
 
 def drift(measurements, **options):
-    return judge(measurements, Config(select=("DRF",), **options))[0]
+    return judge(measurements, Config(select=("DRF801",), **options))[0]
 
 
 def where(test):
@@ -121,7 +127,7 @@ def test_unreadable_files_are_left_out():
     [
         (
             {"train": {"a": 50}, "val": {"a": 19}},
-            "too-few: 20 different readable pictures a split are needed, found train 50, val 19",
+            "too-few: 20 different readable pictures a split are needed (groups counted once), found train 50, val 19",
         ),
         ({None: {"a": 50}}, "not-applicable: the dataset has no splits"),
         ({"val": {"a": 50}, "test": {"a": 50}}, "not-applicable: the dataset has only val and test"),
@@ -145,10 +151,138 @@ def test_random_splits_of_one_population_seldom_warn():
     )
     n, warned = len(rows), 0
     latent = rng.normal(0, 1, (n, 3))
-    for _ in range(100):
+    for _ in range(30):
         order = rng.permutation(n)
         table = {name: latent[order] @ rng.normal(0, 1, 3) + rng.standard_t(3, n) for name in PROPERTY_NAMES}
         table["aspect"] = rng.choice([1.0, 1.333, 1.5], n, p=[0.1, 0.8, 0.1])
         table["megapixels"] = np.exp(rng.normal(0, 1.5, n))
-        warned += bool(drift(make(rows, properties=table)))
+        warned += bool(rules(make(rows, properties=table))[0])
+    assert warned <= 1
+
+
+# ------------------------------------------------------------------- groups, spaces, intervals, carriers
+
+
+def rules(measurements, *codes, **options):
+    found, _, not_run = judge(measurements, Config(select=codes or ("DRF",), **options))
+    return {finding.rule.code: finding for finding in found}, {entry.rule.code: entry.reason for entry in not_run}
+
+
+def grouped(size):
+    """Return ``ROWS`` in declared groups of ``size`` rows of one split and class."""
+    return [(path, label, split, f"{split} {label} {int(path[-8:-4]) // size}") for path, label, split in ROWS]
+
+
+def test_groups_are_no_more_evidence_than_they_are():
+    rng = np.random.default_rng(5)
+    warned = 0
+    for _ in range(12):
+        group = {key: rng.normal(0, 15) for key in sorted({row[3] for row in grouped(5)})}
+        values = np.array([group[row[3]] for row in grouped(5)]) + rng.normal(100, 2, len(ROWS))
+        plain = len(drift(make(ROWS, properties={"luminance": values}), alpha=0.05, drift_minimum=10))
+        told = len(drift(make(grouped(5), properties={"luminance": values}), alpha=0.05, drift_minimum=10))
+        assert told <= plain
+        warned += bool(told)
     assert warned <= 2
+
+
+def test_too_few_groups_are_too_few():
+    _, not_run = rules(make(grouped(10)))
+    reason = "too-few: 20 different readable pictures a split are needed (groups counted once), found train 12, val 6, test 3"
+    assert {why for code, why in not_run.items() if code.startswith("DRF")} == {reason}
+
+
+def test_a_finding_has_an_interval_and_the_pictures_that_carry_it():
+    measurements = make(ROWS, properties={"luminance": normal() - 25 * where(lambda path: path.startswith("val/"))})
+    found = drift(measurements)[0]
+    low, high = found.evidence.interval
+    assert 0 < low < found.evidence.effect < high
+    assert f"95 % interval {low:.2f} to {high:.2f}" in found.message
+    paths = [measurements.catalog.paths[row] for row in found.samples]
+    assert len(paths) == 6
+    assert all(path.startswith("val/") for path in paths)
+    values = measurements.features.property("luminance")
+    assert values[list(found.samples)].max() < np.median(values)
+
+
+def mixed(rng, joint):
+    """Return luminance and contrast, each alone alike in both splits, but opposed in train and not in val if ``joint``."""
+    a, b = rng.normal(size=len(ROWS)), rng.normal(size=len(ROWS))
+    sign = np.where(where(lambda path: path.startswith("val/")), 1, -1)
+    together = 0.9 * sign * a + 0.44 * b if joint else b
+    return {"luminance": 100 + 15 * a, "contrast": 50 + 5 * together}
+
+
+def test_what_no_single_property_shows_a_classifier_sees():
+    found, not_run = rules(make(ROWS, properties=mixed(np.random.default_rng(1), joint=True)))
+    assert "DRF801" not in found
+    told = found["DRF802"]
+    assert "luminance" in told.message
+    assert "contrast" in told.message
+    assert told.evidence.effect > 0.65
+    assert len(told.samples) == 6
+    assert "SEPARABLE" not in told.message
+    assert {code for code in not_run if code.startswith("DRF")} == {"DRF803", "DRF805"}
+    assert not_run["DRF803"].startswith("needs-extra: --embeddings FILE")
+    assert rules(make(ROWS, properties=mixed(np.random.default_rng(1), joint=False)))[0] == {}
+
+
+def test_a_narrow_validation_is_called_easier():
+    values = np.random.default_rng(3).normal(0, 1, (len(ROWS), 7))
+    values[where(lambda path: path.startswith("val/"))] *= 0.4
+    names = [name for name in PROPERTY_NAMES if name not in {"aspect", "megapixels"}]
+    found, _ = rules(make(ROWS, properties=dict(zip(names, 100 + 15 * values.T, strict=True))))
+    told = found["DRF804"]
+    assert "val's pictures vary less than train's" in told.message
+    assert "it is easier than train" in told.message
+    assert told.evidence.effect < 0.7
+
+
+def embedded(rows, embeddings):
+    return replace(make(rows), embeddings=embeddings)
+
+
+def test_embeddings_that_differ_and_leave_train_uncovered():
+    rng = np.random.default_rng(2)
+    embeddings = rng.normal(size=(len(ROWS), 12)).astype(np.float32)
+    train = np.flatnonzero(where(lambda path: path.startswith("train/")))
+    embeddings[train[::2]] += 6
+    embeddings[0] = np.nan
+    found, not_run = rules(embedded(ROWS, embeddings))
+    assert {"DRF803", "DRF805"} <= set(found)
+    assert "can be told from train's by their embeddings" in found["DRF803"].message
+    assert "reaches only part of train" in found["DRF805"].message
+    assert set(found["DRF805"].samples) <= set(train.tolist())
+    assert not any(code.startswith("DRF") for code in not_run)
+    same = rng.normal(size=(len(ROWS), 12)).astype(np.float32)
+    assert rules(embedded(ROWS, same))[0] == {}
+
+
+def test_class_means_of_embeddings_are_no_drift():
+    counts = {"train": {"day": 120, "night": 40}, "val": {"day": 20, "night": 60}}
+    rows = sorted(rows_of(counts))
+    night = np.array(["night" in path for path, *_ in rows])
+    embeddings = np.random.default_rng(3).normal(size=(len(rows), 8)) + 5 * night[:, None]
+    assert rules(embedded(rows, embeddings.astype(np.float32)))[0] == {}
+
+
+def test_large_splits_are_sampled_and_the_message_says_so():
+    rows = sorted(rows_of({"train": {"a": 1_500}, "val": {"a": 200}}))
+    values = np.random.default_rng(0).normal(100, 15, 1_700) + 25 * np.array([path.startswith("val") for path, *_ in rows])
+    found, _ = rules(make(rows, properties={"luminance": values}), "DRF802")
+    assert found["DRF802"].evidence.n == (1_000, 200)
+    assert "judged on a random 1,000 at most of each" in found["DRF802"].message
+
+
+def test_the_same_measurements_give_the_same_findings():
+    measurements = make(ROWS, properties=mixed(np.random.default_rng(1), joint=True))
+    assert judge(measurements, Config(select=("DRF",)))[0] == judge(measurements, Config(select=("DRF",)))[0]
+
+
+def test_the_correction_runs_over_every_test_that_was_made():
+    measurements = make(ROWS, properties={"luminance": normal() - 25 * where(lambda path: path.startswith("val/"))})
+    made = made_tests(measurements, Config())
+    found = next(finding for finding in drift(measurements))
+    assert found.evidence.q_value in benjamini_hochberg([each.p_value for each in made])
+    assert {each.rule.code for each in made if isinstance(each, SpaceTest)} == {"DRF802", "DRF804"}
+    assert len([each for each in made if isinstance(each, Comparison) and each.label >= 0]) == 2 * 7 * 3

@@ -34,7 +34,7 @@ def test_a_clean_dataset():
         "VALIDATION TRUSTWORTHY: no validation image is a proved copy of another split's; n is 100; "
         "always answering 'normal' scores 62 %."
     )
-    assert told.notes == ()
+    assert [note[:40] for note in told.notes] == ["Val: an accuracy of 80 % on 100 images m"]
 
 
 def test_a_leaking_dataset():

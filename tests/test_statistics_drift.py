@@ -10,6 +10,7 @@ from scipy.stats import ks_2samp, rankdata, wasserstein_distance
 from dataaudit.statistics.drift import (
     compare_distributions,
     compare_within_classes,
+    distance_interval,
     smirnov_p,
     standardised_distance,
     within_class_ranks,
@@ -123,3 +124,39 @@ def test_of_one_class_both_ways_agree():
 def test_classes_of_one_side_take_no_part():
     assert compare_within_classes([1.0], [0], [2.0], [1]) is None
     assert compare_within_classes([1.0, 9.0], [0, 2], [1.0], [0]).mean_a == 1
+
+
+def test_groups_take_their_share_of_the_evidence():
+    rng = np.random.default_rng(8)
+    p_plain, p_grouped = [], []
+    for _ in range(80):
+        units = np.repeat(np.arange(80), 5)
+        values = rng.normal(size=80)[units] + 0.5 * rng.normal(size=400)
+        a, b = values[:250], values[250:]
+        p_plain.append(compare_distributions(a, b).p_value)
+        p_grouped.append(compare_distributions(a, b, (units[:250], units[250:])).p_value)
+    assert (np.array(p_plain) < 0.05).mean() > 0.2
+    assert (np.array(p_grouped) < 0.05).mean() <= 0.12
+
+
+def test_rows_of_their_own_are_tested_as_before():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=40), rng.normal(size=30)
+    alone = compare_distributions(a, b, (np.arange(40), np.arange(40, 70)))
+    assert alone == compare_distributions(a, b)
+    assert alone.effective == (40, 30)
+
+
+def test_the_interval_covers_the_distance():
+    rng = np.random.default_rng(1)
+    truth = standardised_distance(rng.normal(0, 1, 200_000), rng.normal(0.5, 1, 200_000))
+    covered, widths = 0, []
+    for seed in range(120):
+        a, b = rng.normal(0, 1, 300), rng.normal(0.5, 1, 150)
+        low, high = distance_interval(a, b, (300, 150), seed)
+        covered += low <= truth <= high
+        widths.append(high - low)
+    assert covered >= 105
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * np.sqrt(1 / 300 + 1 / 150), rel=0.25)
+    assert distance_interval(np.ones(9), np.ones(9), (9, 9)) == (0, 0)
+    assert distance_interval(np.zeros(9), np.ones(9), (9, 9)) == (2, 2)

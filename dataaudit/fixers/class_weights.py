@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES, ClassWeights
+from dataaudit.statistics import effective
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -57,8 +58,7 @@ def effective_number(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     present = counts > 0
     if total <= 1:
         return np.ones(len(counts))
-    effective = -np.expm1(counts * np.log1p(-1 / total)) * total
-    weights = 1 / np.where(present, effective, 1.0)
+    weights = 1 / np.where(present, effective.effective_number(counts), 1.0)
     scale = total / float((weights * counts).sum())
     return np.where(present, weights * scale, 1.0)
 

@@ -27,6 +27,8 @@ FEWEST: Final = 4
 PAGE_LIMIT: Final = 240
 """Exhibits a page shows, but that each rule may show ``FEWEST``: of at most four pictures of about 8 kB each, so that the page
 stays under about 8 MB, whatever was found."""
+CARRIERS: Final = 6
+"""Pictures a test shows of those that carry what it found."""
 TABLE_LIMIT: Final = 40
 """Rows a table of evidence shows."""
 SAME: Final[dict[Relation, str]] = {
@@ -101,9 +103,10 @@ class TableExhibit:
 
 @dataclass(frozen=True, slots=True)
 class TestExhibit:
-    """A statistical test: names and values."""
+    """A statistical test: names and values, and the pictures that carry what it found."""
 
     kind: ClassVar[str] = "test"
+    figures: tuple[Figure, ...]
     message: str
     facts: tuple[tuple[str, str], ...]
 
@@ -154,7 +157,7 @@ def _exhibit(finding: Finding, album: Album) -> Exhibit:
         case TableEvidence():
             return _table(evidence, message)
         case ComparisonEvidence():
-            return TestExhibit(message, _facts(evidence))
+            return TestExhibit(tuple(_figure(row, album) for row in finding.samples[:CARRIERS]), message, _facts(evidence))
         case _:
             assert_never(evidence)
 

@@ -17,6 +17,7 @@ from dataaudit.scanners import (
     shortcuts,
     stratification,
     subjects,
+    validation_power,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ SCANNERS: Final[tuple[Scanner, ...]] = (
     Scanner("labels", labels.RULES, labels.scan),
     Scanner("class balance", class_balance.RULES, class_balance.scan),
     Scanner("stratification", stratification.RULES, stratification.scan),
+    Scanner("validation power", validation_power.RULES, validation_power.scan),
     Scanner("drift", drift.RULES, drift.scan),
     Scanner("shortcuts", shortcuts.RULES, shortcuts.scan),
 )

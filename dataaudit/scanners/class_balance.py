@@ -8,11 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import NONE, ROLES, Finding, NotRun, Rule, TableEvidence
+from dataaudit.scanners.class_names import difference, near_misses
 from dataaudit.scanners.keras_folders import KERAS_ENDINGS, files_of_classes
+from dataaudit.statistics.effective import effective_number
 from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, Measurements
@@ -79,7 +84,16 @@ LINKED: Final = Rule(
     "did not look behind it.",
     "If the link is meant, audit with --follow-links; else delete it.",
 )
-RULES: Final[tuple[Rule, ...]] = (IMBALANCE, RARE, ABSENT, INDEX, PHANTOM, EMPTY, LINKED)
+NEAR_NAMES: Final = Rule(
+    "BAL508",
+    "near-miss-class-names",
+    "warning",
+    "Two classes have nearly the same name",
+    "One class is counted as two: the model is taught to tell apart what is the same, and scored as wrong where it does not.",
+    "Look at pictures of both. If they are one class, move them into one folder (or correct the label column); if not, give them "
+    "names that differ.",
+)
+RULES: Final[tuple[Rule, ...]] = (IMBALANCE, RARE, ABSENT, INDEX, PHANTOM, EMPTY, LINKED, NEAR_NAMES)
 
 
 def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRun]:
@@ -87,6 +101,7 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     catalog = measurements.catalog
     yield from _counts(catalog, config)
     yield from _absent(catalog)
+    yield from _near_names(catalog)
     if catalog.layout.endswith("class/file"):
         yield from _indices(catalog)
         yield from _folders(catalog)
@@ -109,9 +124,10 @@ def _counts(catalog: Catalog, config: Config) -> Iterator[Finding | NotRun]:
         if ratio > config.imbalance_ratio:
             message = (
                 f"{most[1]!r} has {most[0]} samples in {place}, {least[1]!r} has {least[0]}: {ratio:.1f} times as many "
-                f"({config.imbalance_ratio:g} is the limit)"
+                f"({config.imbalance_ratio:g} is the limit); "
+                f"{_effective_ratio(counts):.1f} times by effective number of samples (Cui et al. 2019)"
             )
-            yield Finding(IMBALANCE, message, (), _evidence("samples", present))
+            yield Finding(IMBALANCE, message, (), _counted(catalog, counts))
     if not present:
         yield NotRun(RARE, f"not-applicable: {place} holds no labelled image")
         return
@@ -122,6 +138,36 @@ def _counts(catalog: Catalog, config: Config) -> Iterator[Finding | NotRun]:
         share = f"{len(rare)} of {counted(len(present), 'class', 'classes')}"
         message = f"{share} {verb} fewer than {config.rare_class} samples in {place}: {told}"
         yield Finding(RARE, message, (), _evidence("samples", rare))
+
+
+def _counted(catalog: Catalog, counts: NDArray[np.int64]) -> TableEvidence:
+    effective = effective_number(counts)
+    rows = tuple((name, (float(n), float(e))) for n, e, name in zip(counts, effective, catalog.classes, strict=True) if n)
+    return TableEvidence(("samples", "effective number"), rows)
+
+
+def _effective_ratio(counts: NDArray[np.int64]) -> float:
+    effective = effective_number(counts[counts > 0])
+    return float(effective.max() / effective.min())
+
+
+def _near_names(catalog: Catalog) -> Iterator[Finding | NotRun]:
+    """Tell the classes whose names differ only in what a person overlooks."""
+    if len(catalog.classes) < 2:  # noqa: PLR2004 - two names that could be alike
+        has = counted(len(catalog.classes), "class", "classes")
+        yield NotRun(NEAR_NAMES, f"not-applicable: the dataset has {has}")
+        return
+    table = catalog.counts()
+    roles = [code for code in range(len(table)) if table[code].any()]
+    columns = tuple((*ROLES, "unsplit")[code] for code in roles)
+    for codes in near_misses(catalog.classes):
+        names = [catalog.classes[code] for code in codes]
+        told = " and ".join(
+            f"{name!r} ({counted(int(table[:, code].sum()), 'image')})" for code, name in zip(codes, names, strict=True)
+        )
+        message = f"the classes {told} have nearly the same name: {difference(names)}"
+        rows = tuple((catalog.classes[code], tuple(float(table[role, code]) for role in roles)) for code in codes)
+        yield Finding(NEAR_NAMES, message, (), TableEvidence(columns, rows))
 
 
 def _evidence(column: str, counts: list[tuple[int, str]]) -> TableEvidence:

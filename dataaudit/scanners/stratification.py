@@ -1,14 +1,27 @@
-"""STR: are the splits comparable in their class shares and sizes? Copies count once within a split and class."""
+"""STR: are the splits comparable in their class shares and sizes?
+
+Copies count once within a split and class. Where declared groups hold several pictures, whole groups are exchanged in the test,
+and both it and the plain test must be sure. Benjamini–Hochberg runs over the splits.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import counted_once
-from dataaudit.statistics.shares import differences
+from dataaudit.statistics.clustered_shares import (
+    Clusters,
+    permutation_p,
+    shares_design_effect,
+    total_variation_interval,
+)
+from dataaudit.statistics.copies import units
+from dataaudit.statistics.corrections import benjamini_hochberg
+from dataaudit.statistics.shares import Difference, differences
 from dataaudit.wording import counted, percent, surely
 
 if TYPE_CHECKING:
@@ -76,35 +89,67 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
         yield NotRun(SHARES, f"not-applicable: {has} in all; two are needed, with labels in train and in another split")
         return
     compared = differences(train, list(counts.values()), alpha=config.alpha, least=config.share_difference, seed=config.seed)
-    for role, difference in zip(counts, compared, strict=True):
-        if difference is None:
-            continue
-        test = difference.test
-        shares = (train / train.sum(), counts[role] / counts[role].sum())
-        widest = int(np.argmax(np.abs(shares[1] - shares[0])))
-        of_role, of_train = percent(shares[1][widest]), percent(shares[0][widest])
-        message = (
-            f"{percent(test.total_variation)} of {role} would have to change class to match the class shares of train; "
-            f"furthest apart is {catalog.classes[widest]!r}: {of_role} of {role}, {of_train} of train "
-            f"({surely(difference.q_value)}, copies counted once)"
-        )
-        n = (int(train.sum()), int(counts[role].sum()))
-        yield Finding(
-            SHARES,
-            message,
-            (),
-            ComparisonEvidence(
-                f"{test.method} test of homogeneity",
-                "class shares",
-                ("train", role),
-                n,
-                test.statistic,
-                test.p_value,
-                difference.q_value,
-                test.total_variation,
-                "total variation",
-            ),
-        )
+    if not catalog.groups:
+        for role, difference in zip(counts, compared, strict=True):
+            if difference is not None:
+                yield _differ(catalog, config, role, (train, counts[role]), difference)
+        return
+    gathered = {role: _clusters(measurements, once, role) for role in counts}
+    p_values = [permutation_p(each, config.seed) for each in gathered.values()]
+    q_values = benjamini_hochberg(p_values).tolist()
+    for (role, clusters), difference, p_value, q_value in zip(gathered.items(), compared, p_values, q_values, strict=True):
+        if difference is not None and q_value < config.alpha:
+            test = replace(difference.test, p_value=max(p_value, difference.test.p_value))
+            surest = Difference(test, max(q_value, difference.q_value))
+            yield _differ(catalog, config, role, (train, counts[role]), surest, clusters)
+
+
+def _clusters(measurements: Measurements, once: NDArray[np.bool_], role: Role) -> Clusters:
+    """Gather the rows of train and another split by their units."""
+    catalog = measurements.catalog
+    splits = catalog.split_codes
+    rows = np.flatnonzero(once & (catalog.label_codes != NONE) & ((splits == 0) | (splits == ROLES.index(role))))
+    unit = units(measurements.copies.component, catalog.group_codes)
+    return Clusters(catalog.label_codes[rows], unit[rows], splits[rows] != 0)
+
+
+def _differ(
+    catalog: Catalog,
+    config: Config,
+    role: Role,
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    difference: Difference,
+    clusters: Clusters | None = None,
+) -> Finding:
+    """Tell a difference of class shares."""
+    train, held_out = counts
+    test = difference.test
+    shares = (train / train.sum(), held_out / held_out.sum())
+    widest = int(np.argmax(np.abs(shares[1] - shares[0])))
+    of_role, of_train = percent(shares[1][widest]), percent(shares[0][widest])
+    low, high = total_variation_interval(
+        train, held_out, 1.0 if clusters is None else shares_design_effect(clusters), config.seed
+    )
+    sure = surely(difference.q_value) + ("" if clusters is None else f", {len(clusters):,} whole groups exchanged")
+    message = (
+        f"{percent(test.total_variation)} of {role} would have to change class to match train's class shares (95 % interval "
+        f"{percent(low)} to {percent(high)}, {sure}); furthest apart is {catalog.classes[widest]!r}: {of_role} of {role}, "
+        f"{of_train} of train"
+    )
+    method = f"{test.method} test of homogeneity"
+    evidence = ComparisonEvidence(
+        method if clusters is None else f"{method}, and permutation of whole groups",
+        "class shares",
+        ("train", role),
+        (int(train.sum()), int(held_out.sum())),
+        test.statistic,
+        test.p_value,
+        difference.q_value,
+        test.total_variation,
+        "total variation",
+        (low, high),
+    )
+    return Finding(SHARES, message, (), evidence)
 
 
 def _sizes(catalog: Catalog, others: tuple[Role, ...]) -> Iterator[Finding]:

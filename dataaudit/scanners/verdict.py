@@ -42,15 +42,11 @@ def summarise(measurements: Measurements, findings: Sequence[Finding], config: C
     level = _level(catalog, findings, known)
     scored = _scored(known, findings)
     if scored is None:
-        notes = (*_unsplit_notes(config), *_search_notes(measurements.copies))
+        notes = (*_unsplit_notes(config), *_power_notes(findings), *_search_notes(measurements.copies))
         return Summary(level, _unsplit(measurements, findings, level), known, notes)
     sentence = _sentence(measurements, findings, level, known, scored)
-    return Summary(
-        level,
-        sentence,
-        known,
-        (*_notes(catalog, known, scored, config), *_split_last(catalog, findings), *_search_notes(measurements.copies)),
-    )
+    said = (*_notes(catalog, known, scored, config), *_power_notes(findings, scored.split), *_split_last(catalog, findings))
+    return Summary(level, sentence, known, (*said, *_search_notes(measurements.copies)))
 
 
 def leaked_rows(catalog: Catalog, copies: CopyGraph) -> NDArray[np.bool_]:
@@ -230,6 +226,13 @@ def _split_last(catalog: Catalog, findings: Sequence[Finding]) -> Iterator[str]:
             f"The data were augmented before they were split: training holds augmented copies (DUP305), and {told} show pictures "
             "of them, too (LEK203). Split the originals, then augment the training split only."
         )
+
+
+def _power_notes(findings: Sequence[Finding], role: Role | None = None) -> Iterator[str]:
+    """Say what a score on the split (None: on one to be made) can show, whatever was found: the sentence of VAL701."""
+    for finding in findings:
+        if finding.rule.code == "VAL701" and (role is None or finding.message.startswith(f"{role}: ")):
+            yield finding.message[0].upper() + finding.message[1:] + "."
 
 
 def _search_notes(copies: CopyGraph) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Copies are no evidence: of every picture, one row a split and label counts."""
+"""Copies are no evidence: of every picture, one row a split and label counts; what belongs together is one unit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataaudit.dedup.components import components
+from dataaudit.domain import NONE
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["one_of_each"]
+__all__ = ["one_of_each", "units"]
+
+
+def units(component: NDArray[np.int64], group: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the number of each row's unit, shape (n,): the smallest row that copies or a declared group join it to.
+
+    Rows of different units are independent of one another, as far as is known; rows of one unit are not.
+
+    Args:
+        component: (n,) the smallest row of each row's copy group.
+        group: (n,) codes of the declared groups; -1 is none.
+    """
+    rows = np.arange(component.size, dtype=np.int64)
+    member = rows[group != NONE]
+    _, first, inverse = np.unique(group[member], return_index=True, return_inverse=True)
+    return components(component.size, np.concatenate((rows, member)), np.concatenate((component, member[first][inverse])))
 
 
 def one_of_each(rows: ArrayLike, group: ArrayLike, split: ArrayLike, label: ArrayLike) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.statistics.effective import design_effect
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -15,11 +17,16 @@ __all__ = [
     "DriftTest",
     "compare_distributions",
     "compare_within_classes",
+    "distance_interval",
+    "kolmogorov_p",
+    "ranks_within_classes",
     "smirnov_p",
     "standardised_distance",
     "within_class_ranks",
 ]
 
+BINS: Final = 400
+DRAWS: Final = 499
 EXACT_UNTIL: Final = 10_000
 """Product of the two sample sizes up to which the exact null distribution is used; beyond it the asymptotic one."""
 
@@ -35,16 +42,22 @@ class DriftTest:
     """Standardised Wasserstein distance, 0 to 2; see :func:`standardised_distance`."""
     mean_a: float
     mean_b: float
+    effective: tuple[float, float]
+    """Independent rows that the two samples are worth: their sizes, less what the likeness of group mates takes."""
 
 
-def compare_distributions(a: ArrayLike, b: ArrayLike) -> DriftTest:
+def compare_distributions(
+    a: ArrayLike, b: ArrayLike, units: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+) -> DriftTest:
     """Compare two samples of one property: Kolmogorov–Smirnov test and standardised Wasserstein distance.
 
-    Ties (aspect ratios, sizes) make the test conservative, never liberal.
+    Ties (aspect ratios, sizes) make the test conservative, never liberal. Where rows belong together in units, the sizes that p
+    is computed from are divided by the design effect of the ranks (:func:`~dataaudit.statistics.effective.design_effect`).
 
     Args:
-        a: (n,) values; those that are not finite are left out.
+        a: (n,) values; without units, those that are not finite are left out.
         b: (m,) likewise.
+        units: (n,) and (m,) unit numbers; None: every row is one of its own. With units, all values are finite.
 
     Raises:
         ValueError: if a sample has no finite value.
@@ -53,16 +66,27 @@ def compare_distributions(a: ArrayLike, b: ArrayLike) -> DriftTest:
     values = np.sort(np.concatenate((first, second)))
     below_a, below_b = (np.searchsorted(np.sort(each), values, side="right") for each in (first, second))
     steps = int(np.abs(below_a * second.size - below_b * first.size).max())
-    return DriftTest(
-        steps / (first.size * second.size),
-        smirnov_p(steps, first.size, second.size),
-        standardised_distance(first, second),
-        float(first.mean()),
-        float(second.mean()),
-    )
+    statistic = steps / (first.size * second.size)
+    n, m = float(first.size), float(second.size)
+    if units is None:
+        p_value = smirnov_p(steps, first.size, second.size)
+    else:
+        ranks = np.searchsorted(values, np.concatenate((first, second)))
+        effects = design_effect(ranks, np.concatenate(units), np.repeat([0, 1], [first.size, second.size]))
+        n, m = n / float(effects[0]), m / float(effects[1])
+        alone = bool((effects == 1).all())
+        p_value = smirnov_p(steps, first.size, second.size) if alone else kolmogorov_p(statistic, n, m)
+    distance = standardised_distance(first, second)
+    return DriftTest(statistic, p_value, distance, float(first.mean()), float(second.mean()), (n, m))
 
 
-def compare_within_classes(a: ArrayLike, classes_a: ArrayLike, b: ArrayLike, classes_b: ArrayLike) -> DriftTest | None:
+def compare_within_classes(
+    a: ArrayLike,
+    classes_a: ArrayLike,
+    b: ArrayLike,
+    classes_b: ArrayLike,
+    units: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+) -> DriftTest | None:
     """Compare two samples of one property class by class, so that other class shares alone are no drift.
 
     Every value is replaced by its rank within its class (:func:`within_class_ranks`, over both samples); where no class
@@ -76,19 +100,83 @@ def compare_within_classes(a: ArrayLike, classes_a: ArrayLike, b: ArrayLike, cla
         classes_a: (n,) class codes of a.
         b: (m,) finite values.
         classes_b: (m,) class codes of b.
+        units: (n,) and (m,) unit numbers; None: every row is one of its own.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     codes_a, codes_b = np.asarray(classes_a, np.int64), np.asarray(classes_b, np.int64)
-    shared = np.intersect1d(codes_a, codes_b)
-    in_a, in_b = np.isin(codes_a, shared), np.isin(codes_b, shared)
+    found = ranks_within_classes(first, codes_a, second, codes_b)
+    if found is None:
+        return None
+    ranks_a, ranks_b, in_a, in_b = found
     first, codes_a, second, codes_b = first[in_a], codes_a[in_a], second[in_b], codes_b[in_b]
+    counts_a, counts_b = (np.bincount(codes, minlength=int(codes_a.max()) + 1) for codes in (codes_a, codes_b))
+    weighted = float((first * (counts_b[codes_a] / counts_a[codes_a])).sum() / second.size)
+    test = compare_distributions(ranks_a, ranks_b, None if units is None else (units[0][in_a], units[1][in_b]))
+    return replace(test, mean_a=weighted, mean_b=float(second.mean()))
+
+
+def ranks_within_classes(
+    a: NDArray[np.float64], classes_a: NDArray[np.int64], b: NDArray[np.float64], classes_b: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Return the ranks within classes of two samples, and (n,) and (m,) which rows have one: those of classes both have.
+
+    None where they have no class in common.
+    """
+    shared = np.intersect1d(classes_a, classes_b)
+    in_a, in_b = np.isin(classes_a, shared), np.isin(classes_b, shared)
     if not shared.size:
         return None
-    ranks = within_class_ranks(np.concatenate((first, second)), np.concatenate((codes_a, codes_b)))
-    counts_a, counts_b = (np.bincount(codes, minlength=int(shared[-1]) + 1) for codes in (codes_a, codes_b))
-    weighted = float((first * (counts_b[codes_a] / counts_a[codes_a])).sum() / second.size)
-    test = compare_distributions(ranks[: first.size], ranks[first.size :])
-    return replace(test, mean_a=weighted, mean_b=float(second.mean()))
+    both = np.concatenate((a[in_a], b[in_b])), np.concatenate((classes_a[in_a], classes_b[in_b]))
+    ranks = within_class_ranks(*both)
+    n = int(in_a.sum())
+    return ranks[:n], ranks[n:], in_a, in_b
+
+
+def distance_interval(
+    a: NDArray[np.float64], b: NDArray[np.float64], effective: tuple[float, float], seed: int = 0
+) -> tuple[float, float]:
+    """Return a 95 % interval of :func:`standardised_distance`, by the basic bootstrap, inside 0 to 2.
+
+    As many rows as the samples are worth are drawn from each, from at most ``BINS`` bins of equal counts, so that a million cost
+    no more than a thousand. The distance of two samples is too large on average; the basic interval reflects the draws about the
+    estimate, and takes that off. Davison, Hinkley (1997), Bootstrap Methods, § 5.2.
+
+    Args:
+        a: (n,) finite values.
+        b: (m,) finite values.
+        effective: independent rows that each is worth (:class:`DriftTest`).
+        seed: of the draws.
+    """
+    values = np.sort(np.concatenate((a, b)))
+    edges = np.unique(values[np.linspace(0, values.size - 1, BINS + 1).astype(np.int64)])
+    if edges.size < 2:  # noqa: PLR2004 - nothing varies
+        return 0.0, 0.0
+    bins = [np.clip(np.searchsorted(edges, each, side="right") - 1, 0, edges.size - 1) for each in (a, b)]
+    sums = [np.bincount(bin_of, each, edges.size) for bin_of, each in zip(bins, (a, b), strict=True)]
+    counts = [np.bincount(bin_of, minlength=edges.size) for bin_of in bins]
+    centre = (sums[0] + sums[1]) / np.maximum(counts[0] + counts[1], 1)
+    rng = np.random.default_rng(seed)
+    draws = [
+        rng.multinomial(max(1, round(n)), count / count.sum(), size=DRAWS) / max(1, round(n))
+        for n, count in zip(effective, counts, strict=True)
+    ]
+    shares = [count[None, :] / count.sum() for count in counts]
+    observed = float(_distances(shares[0], shares[1], centre)[0])
+    low, high = np.quantile(_distances(draws[0], draws[1], centre), [0.025, 0.975]).tolist()
+    shift = standardised_distance(a, b) - observed
+    return max(0.0, 2 * observed - high + shift), min(2.0, max(0.0, 2 * observed - low + shift))
+
+
+def _distances(a: NDArray[np.float64], b: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standardised distance of every draw, (draws,), of shares (draws, bins) of ascending values (bins,)."""
+    used = np.argsort(values, kind="stable")
+    a, b, values = a[:, used], b[:, used], values[used]
+    gaps = np.abs(np.cumsum(a, axis=1)[:, :-1] - np.cumsum(b, axis=1)[:, :-1]) @ np.diff(values)
+    mean_a, mean_b = a @ values, b @ values
+    variance = (a @ values**2 - mean_a**2 + b @ values**2 - mean_b**2) / 2 + (mean_a - mean_b) ** 2 / 4
+    spread = np.sqrt(np.maximum(variance, 0.0))
+    distances: NDArray[np.float64] = np.minimum(2.0, np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0))
+    return distances
 
 
 def within_class_ranks(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -125,10 +213,7 @@ def smirnov_p(steps: int, n: int, m: int) -> float:
         m: size of the other.
     """
     if n * m > EXACT_UNTIL:
-        from scipy.special import kolmogorov  # noqa: PLC0415 - heavy, and small samples need none
-
-        root = sqrt(n * m / (n + m))
-        return float(kolmogorov((root + 0.12 + 0.11 / root) * steps / (n * m)))
+        return kolmogorov_p(steps / (n * m), n, m)
     if n > m:
         n, m = m, n
     paths = np.zeros(m + 1)
@@ -142,6 +227,14 @@ def smirnov_p(steps: int, n: int, m: int) -> float:
             np.cumsum(paths[start:stop], out=paths[start:stop])
     total = float(comb(n + m, n))
     return min(1.0, max(1.0 - float(paths[m]) / total, 2.0 / total if steps else 1.0))
+
+
+def kolmogorov_p(distance: float, n: float, m: float) -> float:
+    """Return the asymptotic p-value of a two-sample distance, with Stephens's (1970) correction; sizes need not be whole."""
+    from scipy.special import kolmogorov  # noqa: PLC0415 - heavy, and small samples need none
+
+    root = sqrt(n * m / (n + m))
+    return float(kolmogorov((root + 0.12 + 0.11 / root) * distance))
 
 
 def standardised_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

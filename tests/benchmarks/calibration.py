@@ -1,0 +1,251 @@
+"""Do the statistical rules keep their level, and do they see what is planted?
+
+    python tests/benchmarks/calibration.py --synthetic
+    python tests/benchmarks/calibration.py --data DIR [--group-by HOW]
+    python tests/benchmarks/calibration.py --data DIR --planted --repeats 40
+
+The first two make random stratified splits (60/20/20) of one population, so that nothing differs but by chance, and print
+how often each test has p < .05 and how often an audit warns at all (STR, DRF, SHC; the default policy). A declared group
+goes into one split as a whole. The third measures the pictures again as edited ones, plants one effect in validation at
+500 pictures a split, and prints how often it is found. Everything is drawn from --seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from dataaudit import pipeline
+from dataaudit.catalog import find
+from dataaudit.config import Config
+from dataaudit.domain import CopyGraph, FeatureTable, Measurements
+from dataaudit.engines.local import LocalEngine
+from dataaudit.features import measure
+from dataaudit.scanners import RULES, drift, judge
+from dataaudit.scanners.drift_properties import Comparison
+from dataaudit.statistics.copies import units
+from dataaudit.statistics.shares import compare_shares
+from measurements import make, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+FAMILIES = ("STR", "DRF", "SHC")
+PER_SPLIT = 500
+PSEUDO_CLASSES = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--group-by")
+    parser.add_argument("--synthetic", action="store_true")
+    parser.add_argument("--planted", action="store_true")
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    if (given.data is None) != given.synthetic:
+        parser.error("give --data DIR or --synthetic")
+    if given.planted:
+        planted(given.data, given.repeats, given.seed)
+        return
+    population = synthetic(given.seed) if given.synthetic else pipeline.measure(given.data, Config(group_by=given.group_by))
+    level(population, given.repeats, given.seed)
+
+
+# -------------------------------------------------------------------------------------------- level
+
+
+def level(population: Measurements, repeats: int, seed: int) -> None:
+    """Print the table of alarms on splits that differ only by chance."""
+    rng = np.random.default_rng(seed)
+    alarms, made, warned, codes = Counter(), Counter(), 0, Counter()
+    for number in range(repeats):
+        split = resplit(population, stratified(population, rng))
+        for name, p_value in p_values(split, Config(seed=number)):
+            made[name] += 1
+            alarms[name] += p_value < 0.05
+        told = [finding.rule.code for finding in warnings(split)]
+        warned += bool(told)
+        codes.update(set(told))
+    print(f"{len(population.catalog)} pictures, {len(population.catalog.classes)} classes, {repeats} random stratified splits\n")
+    print(f"{'test':<44}{'tests':>7}{'p < .05':>9}{'share':>8}")
+    for name in sorted(made):
+        print(f"{name:<44}{made[name]:>7}{alarms[name]:>9}{alarms[name] / made[name]:>8.3f}")
+    print(f"\naudits that warn: {warned} of {repeats} {dict(codes) or ''}")
+
+
+def p_values(split: Measurements, config: Config) -> Iterable[tuple[str, float]]:
+    """Yield every test of validation against train (the tests within classes under one name) and of *random* class shares."""
+    for each in drift.tests(split, config):
+        if each.role != "val":
+            continue
+        if isinstance(each, Comparison):
+            yield (f"DRF801 {each.name}" if each.label < 0 else "DRF801 within classes"), each.p_value
+        else:
+            yield f"{each.rule.code} {each.rule.name}", each.p_value
+    labels = split.catalog.label_codes
+    second = np.random.default_rng(config.seed).random(labels.size) < 0.25
+    k = len(split.catalog.classes)
+    if k > 1:
+        yield (
+            "STR601 of an unstratified split",
+            compare_shares(
+                np.bincount(labels[~second], minlength=k), np.bincount(labels[second], minlength=k), config.seed
+            ).p_value,
+        )
+
+
+def warnings(split: Measurements) -> list:
+    found, _, not_run = judge(split, Config(select=known_families()))
+    failed = [entry.reason for entry in not_run if entry.reason.startswith("failed")]
+    if failed:
+        raise RuntimeError(failed)
+    return [finding for finding in found if finding.rule.severity == "warning" and finding.rule.code != "STR602"]
+
+
+def known_families() -> tuple[str, ...]:
+    return tuple(family for family in FAMILIES if any(rule.code.startswith(family) for rule in RULES))
+
+
+def stratified(population: Measurements, rng: np.random.Generator) -> np.ndarray:
+    """Return split codes: 60/20/20 of every class; of declared groups and copies, by the class of a unit's first picture."""
+    unit = units(population.copies.component, population.catalog.group_codes)
+    codes = np.zeros(unit.size, np.int8)
+    roots = np.unique(unit)
+    for label in np.unique(population.catalog.label_codes[roots]):
+        mine = rng.permutation(roots[population.catalog.label_codes[roots] == label])
+        cuts = np.round(np.array([0.6, 0.8]) * mine.size + rng.random()).astype(int)
+        for code, part in enumerate(np.split(mine, np.minimum(cuts, mine.size))):
+            codes[np.isin(unit, part)] = code
+    return codes
+
+
+def resplit(population: Measurements, codes: np.ndarray, features: FeatureTable | None = None) -> Measurements:
+    catalog = replace(population.catalog, split_codes=codes.astype(np.int8))
+    return Measurements(catalog, features or population.features, population.copies, population.embeddings)
+
+
+def synthetic(seed: int) -> Measurements:
+    """Return 1,500 pictures of 6 classes in groups of 1 to 6, with properties that depend on class and group, ties and tails."""
+    rng = np.random.default_rng(seed)
+    rows = sorted(rows_of({None: {f"class {c}": n for c, n in enumerate((500, 400, 300, 150, 100, 50))}}))
+    n = len(rows)
+    label = np.array([int(row[1].split()[1]) for row in rows])
+    group = np.cumsum(rng.random(n) < 0.4)
+    shared = rng.normal(size=(n, 9))[group]
+    table = 0.6 * shared + rng.normal(size=(n, 9)) @ rng.normal(size=(9, 9)) / 3 + label[:, None] * rng.normal(size=9) / 2
+    names = ("luminance", "contrast", "sharpness", "saturation", "colourfulness", "entropy", "bits_per_pixel")
+    properties = {name: table[:, column] for column, name in enumerate(names)}
+    properties["aspect"] = np.where(rng.random(n) < 0.8, 1.5, 1.0)
+    properties["megapixels"] = np.exp(1.5 * table[:, 8])
+    made = make([(*row, f"g{number}") for row, number in zip(rows, group, strict=True)], properties=properties)
+    return Measurements(made.catalog, made.features, made.copies, (table @ rng.normal(size=(9, 32))).astype(np.float32))
+
+
+# ------------------------------------------------------------------------------------------ planted
+
+
+def camera(picture: Image.Image) -> Image.Image:
+    """Another camera: fewer pixels, a warmer and a little harder picture."""
+    small = picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4)), Image.Resampling.BILINEAR)
+    red, green, blue = ImageEnhance.Contrast(small).enhance(1.1).split()
+    return Image.merge("RGB", (red.point(lambda v: min(255, v * 1.05)), green, blue.point(lambda v: v * 0.93)))
+
+
+EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {
+    "as it is": (lambda picture: picture, 90),
+    "brightness +15 %": (lambda picture: ImageEnhance.Brightness(picture).enhance(1.15), 90),
+    "blur": (lambda picture: picture.filter(ImageFilter.GaussianBlur(max(0.6, min(picture.size) / 250))), 90),
+    "another camera": (camera, 90),
+    "JPEG quality": (lambda picture: picture, 60),
+}
+
+
+def planted(data: Path, repeats: int, seed: int) -> None:
+    """Print how often each effect is found in validation, at ``PER_SPLIT`` pictures a split."""
+    with tempfile.TemporaryDirectory() as folder:
+        tables = {name: measured(data, Path(folder), *edit) for name, edit in EDITS.items()}
+    population = tables["as it is"]
+    rng = np.random.default_rng(seed)
+    if len(population.catalog.classes) == 1:
+        labels = rng.integers(0, PSEUDO_CLASSES, len(population.catalog)).astype(np.int32)
+        names = tuple(f"class {number}" for number in range(PSEUDO_CLASSES))
+        catalog = replace(population.catalog, label_codes=labels, classes=names)
+        population = Measurements(catalog, population.features, population.copies)
+    print(f"{len(population.catalog)} pictures, {PER_SPLIT} a split, {repeats} repeats\n\n{'planted':<40}{'found':>7}  by")
+    effects = [name for name in EDITS if name not in {"as it is", "JPEG quality"}]
+    effects += ["nothing", "class share +10 points", "JPEG quality of one class of val", "JPEG quality by class, both splits"]
+    for effect in effects:
+        found, by = 0, Counter()
+        for _ in range(repeats):
+            split = plant(effect, population, tables, rng)
+            told = {finding.rule.code for finding in warnings(split)}
+            found += bool(told)
+            by.update(told)
+        print(f"{effect:<40}{found / repeats:>7.2f}  {dict(sorted(by.items()))}", flush=True)
+
+
+def measured(data: Path, folder: Path, edit: Callable[[Image.Image], Image.Image], quality: int) -> Measurements:
+    """Return what is measured of every picture, edited and saved as JPEG; no copies are looked for."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    for path in sorted(file for file in data.rglob("*") if file.suffix.lower() in {".jpg", ".jpeg", ".png"}):
+        to = (place / path.relative_to(data)).with_suffix(".jpg")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as opened:
+            edit(opened.convert("RGB")).save(to, quality=quality)
+    catalog = find(place, Config())
+    with LocalEngine(2, 30.0, 2_048) as engine:
+        features = measure(catalog, Config(), engine, lambda _files: None)
+    alone = np.arange(len(catalog))
+    return Measurements(catalog, features, CopyGraph((), alone, np.zeros(alone.size, bool)))
+
+
+def plant(effect: str, population: Measurements, tables: dict[str, Measurements], rng: np.random.Generator) -> Measurements:
+    labels = population.catalog.label_codes
+    order = rng.permutation(labels.size)
+    val = order[:PER_SPLIT]
+    train = order[PER_SPLIT : 2 * PER_SPLIT]
+    one = int(rng.integers(len(population.catalog.classes)))
+    if effect == "class share +10 points":
+        more = round(0.1 * PER_SPLIT)
+        spare = [row for row in train if labels[row] == one][:more]
+        lose = [row for row in val if labels[row] != one][: len(spare)]
+        val = np.array([*np.setdiff1d(val, lose), *spare])
+        train = np.setdiff1d(order[PER_SPLIT : 2 * PER_SPLIT], spare)
+    codes = np.full(labels.size, -1, np.int8)
+    codes[train], codes[val] = 0, 1
+    changed = np.zeros(labels.size, bool)
+    if effect in EDITS:
+        changed[val] = True
+    elif effect == "JPEG quality of one class of val":
+        changed[val] = labels[val] == one
+    elif effect == "JPEG quality by class, both splits":
+        changed = labels == one
+    name = effect if effect in EDITS else "JPEG quality"
+    return resplit(population, codes, mixed(population.features, tables[name].features, changed))
+
+
+def mixed(ours: FeatureTable, theirs: FeatureTable, changed: np.ndarray) -> FeatureTable:
+    """Return a table whose changed rows are theirs."""
+    columns = {
+        name: np.where(changed.reshape(-1, *[1] * (getattr(ours, name).ndim - 1)), getattr(theirs, name), getattr(ours, name))
+        for name in FeatureTable.__dataclass_fields__
+        if name != "failures"
+    }
+    both = zip(ours.failures, theirs.failures, changed, strict=True)
+    return FeatureTable(**columns, failures=tuple(b if take else a for a, b, take in both))
+
+
+if __name__ == "__main__":
+    main()

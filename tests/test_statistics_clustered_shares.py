@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2_contingency
+
+from dataaudit.statistics.clustered_shares import (
+    Clusters,
+    _chi_square,
+    _counts,
+    permutation_p,
+    shares_design_effect,
+    total_variation_interval,
+)
+from dataaudit.statistics.shares import compare_shares
+
+
+def clustered(rng, units=60, size=6, pure=1.0, classes=3):
+    """Return classes, units and splits of a split by unit; a unit's rows are of one class, but for a share of them."""
+    sizes = rng.integers(1, size + 1, units)
+    unit = np.repeat(np.arange(units), sizes)
+    own = rng.integers(0, classes, units)[unit]
+    label = np.where(rng.random(unit.size) < pure, own, rng.integers(0, classes, unit.size))
+    return label, unit, (rng.random(units) < 0.4)[unit]
+
+
+def test_the_statistic_is_pearsons():
+    label, unit, second = clustered(np.random.default_rng(0))
+    clusters = Clusters(label, unit, second)
+    totals = np.bincount(label).astype(float)
+    found = _chi_square(_counts(clusters, clusters.second[:, None], 3), totals)
+    table = [np.bincount(label[side], minlength=3) for side in (second, ~second)]
+    assert found[0] == pytest.approx(chi2_contingency(table, correction=False).statistic)
+
+
+def test_of_single_rows_it_is_the_plain_test():
+    rng = np.random.default_rng(1)
+    label, second = rng.choice(3, 150, p=[0.5, 0.3, 0.2]), rng.random(150) < 0.3
+    clusters = Clusters(label, np.arange(150), second)
+    assert clusters.single
+    assert shares_design_effect(clusters) == pytest.approx(1)
+    plain = compare_shares(np.bincount(label[second], minlength=3), np.bincount(label[~second], minlength=3))
+    assert permutation_p(clusters) == pytest.approx(plain.p_value, abs=0.05)
+
+
+@pytest.mark.parametrize("pure", [1.0, 0.5])
+def test_groups_that_go_together_are_no_evidence(pure):
+    rng = np.random.default_rng(2)
+    drawn = [clustered(rng, pure=pure) for _ in range(80)]
+    p = np.array([permutation_p(Clusters(*each), seed) for seed, each in enumerate(drawn)])
+    plain = [
+        compare_shares(np.bincount(label[second], minlength=3), np.bincount(label[~second], minlength=3)).p_value
+        for label, _, second in drawn
+    ]
+    assert (p < 0.05).sum() <= 11  # of 80: 12 would come by chance once in 1,000 times
+    assert (np.array(plain) < 0.05).sum() > (p < 0.05).sum()
+
+
+def test_the_corrected_chi_square_agrees_with_the_permutation(monkeypatch):
+    rng = np.random.default_rng(4)
+    drawn = [Clusters(*clustered(rng, units=300)) for _ in range(12)]
+    slow = [permutation_p(each) for each in drawn]
+    monkeypatch.setattr("dataaudit.statistics.clustered_shares.MOST_CLUSTERS", 0)
+    assert [permutation_p(each) for each in drawn] == pytest.approx(slow, abs=0.12)
+
+
+def test_the_design_effect_by_hand():
+    clusters = Clusters(np.repeat([0, 1, 0, 1], [4, 4, 2, 2]), np.repeat([0, 1, 2, 3], [4, 4, 2, 2]), np.repeat([0, 1, 0, 1], 3))
+    sizes = np.bincount(clusters.cluster)
+    assert shares_design_effect(clusters) == pytest.approx((sizes**2).sum() / 12)
+    assert shares_design_effect(Clusters([0, 0], [0, 0], [0, 0])) == 1
+
+
+def test_the_interval_covers_the_truth():
+    rng = np.random.default_rng(5)
+    shares = np.array([0.5, 0.3, 0.2]), np.array([0.35, 0.35, 0.3])
+    truth, covered = 0.15, 0
+    for seed in range(150):
+        a, b = (rng.multinomial(n, share) for n, share in zip((400, 200), shares, strict=True))
+        low, high = total_variation_interval(a, b, seed=seed)
+        covered += low <= truth <= high
+    assert covered >= 134  # 0.95 · 150 less three standard deviations
+    wide = total_variation_interval([80, 20], [50, 50], 4.0)
+    narrow = total_variation_interval([80, 20], [50, 50])
+    assert wide[0] < narrow[0] < 0.3 < narrow[1] < wide[1]
