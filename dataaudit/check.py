@@ -1,8 +1,9 @@
 """The pre-commit check: which files, of which dataset, and what of its findings concerns them.
 
 A file's dataset is what ``--dataset`` says; else the folder above its split folder (``data`` of
-``data/train/cat/1.jpg``). The whole dataset is measured, since a copy takes two; only findings about the files that
-are checked are told, and decide the exit code.
+``data/train/cat/1.jpg``), looked for up to the top of the repository. Every file of the dataset is known (the cache reads only
+what changed), since a copy takes two; copies are looked for of the files that are checked, and only what concerns them is told
+and decides the exit code. Statistics of the dataset are ``scan``'s to tell: no one commit made them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dataaudit import pipeline
 from dataaudit.catalog.folders import Roles
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dataaudit.domain import Finding, Report
     from dataaudit.pipeline import Observer
 
-__all__ = ["Outcome", "check"]
+__all__ = ["File", "Outcome", "check", "concerning", "datasets_of", "files_to_check", "line", "of_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
     Raises:
         UsageError: if a path does not exist, or without paths there is no git repository.
     """
-    files, notes = (_given(paths), []) if paths else _staged()
-    by_dataset, homeless = _datasets(files, dataset, Roles.of(config.roles))
+    files, notes = files_to_check(paths)
+    by_dataset, homeless = datasets_of(files, dataset, Roles.of(config.roles))
     if homeless:
         images = f"{len(homeless)} image{'s' if len(homeless) > 1 else ''}"
         where, remedy = f"outside of {dataset}", ""
@@ -61,15 +62,59 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
     if not by_dataset:
         notes.append("no image to check.")
     lines, reports = [], []
+    judged = of_files(config)
     for root, members in sorted(by_dataset.items()):
-        report = _concerning(pipeline.scan(root, config, observe), members)
+        compared = _Compared(observe)
+        measurements = pipeline.measure(root, config, compared, members)
+        report = concerning(pipeline.judge(measurements, judged), members)
         reports.append(report)
-        lines += [_line(root, report, finding, members) for finding in report.findings if finding.rule.severity != "info"]
+        notes.append(f"{_checked(len(members), len(measurements.catalog), root)}; {compared}.")
+        lines += [line(root, report, finding, members) for finding in report.findings if finding.rule.severity != "info"]
     return Outcome(tuple(lines), tuple(notes), tuple(reports))
 
 
+FAMILIES: Final = (
+    *("INT", "BAL50", "LEK201", "LEK202", "LEK203", "LEK204", "LEK205", "LEK209"),
+    *("DUP301", "DUP302", "DUP303", "DUP304", "LBL401", "LBL402"),
+)
+"""Codes, or what they begin with, of the rules that speak of files: the others, and what they import, are left to ``scan``."""
+
+
+def of_files(config: Config, *, statistics: bool = True) -> Config:
+    """Return the configuration with only the selected rules that speak of files; ``statistics``: and of the class folders."""
+    from dataaudit.scanners import RULES, selected_codes  # noqa: PLC0415 - not for a slip in the options
+
+    told = [code for code in selected_codes(config) if code.startswith(FAMILIES) and (statistics or not code.startswith("BAL"))]
+    return config.merged(select=told, ignore=()) if told else config.merged(ignore=[rule.code for rule in RULES])
+
+
+class _Compared:
+    """Observes how many pairs were compared, and passes it on."""
+
+    def __init__(self, observe: Observer | None) -> None:
+        self._observe = observe
+        self.pairs = 0
+
+    def __call__(self, stage: str, done: int, total: int, found: int) -> None:
+        if stage == "compare":
+            self.pairs = max(self.pairs, done)
+        if self._observe is not None:
+            self._observe(stage, done, total, found)
+
+    def __str__(self) -> str:
+        if not self.pairs:
+            return "none looks enough like another picture to be compared"
+        return f"{self.pairs:,} pair{'s' if self.pairs > 1 else ''} of pictures compared"
+
+
+def _checked(members: int, samples: int, root: Path) -> str:
+    return f"{members:,} image{'s' if members > 1 else ''} checked against the {samples:,} of {root}"
+
+
 @dataclass(frozen=True, slots=True)
-class _File:
+class File:
+    """A file to be checked."""
+
     path: Path
     within: Path
     """The folder that its dataset is looked for in: the repository, the folder that was named, the working directory."""
@@ -77,20 +122,31 @@ class _File:
     """Its dataset, where no split folder tells."""
 
 
-def _given(paths: Sequence[Path]) -> list[_File]:
-    files: list[_File] = []
+def files_to_check(paths: Sequence[Path]) -> tuple[list[File], list[str]]:
+    """Return the images among the paths, or among what is staged, and what is to be said of them."""
+    return (_given(paths), []) if paths else _staged()
+
+
+def _given(paths: Sequence[Path]) -> list[File]:
+    files: list[File] = []
     for path in paths:
         if not path.exists():
             message = f"{path}: no such file or directory. Name image files, or folders of them."
             raise UsageError(message)
         if path.is_dir():
-            files += [_File(item, path, path) for item in sorted(path.rglob("*")) if item.is_file()]
+            files += [File(item, path, path) for item in sorted(path.rglob("*")) if item.is_file()]
         else:
-            files.append(_File(path, Path()))
+            files.append(File(path, _top(path)))
     return [file for file in files if is_image_name(file.path.name)]
 
 
-def _staged() -> tuple[list[_File], list[str]]:
+def _top(path: Path) -> Path:
+    """Return the folder that a named file's dataset is looked for in: its repository; without one, everything above it."""
+    above = path.absolute().parents
+    return next((folder for folder in above if (folder / ".git").exists()), above[-1])
+
+
+def _staged() -> tuple[list[File], list[str]]:
     top = Path(_git("rev-parse", "--show-toplevel")[0])
     staged = [top / name for name in _git("diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT", top=top)]
     images = [file for file in staged if is_image_name(file.name)]
@@ -101,7 +157,7 @@ def _staged() -> tuple[list[_File], list[str]]:
         else f"{file}: is staged, but is not in the working tree: not checked. Restore or unstage it."
         for file in sorted(differing)
     ]
-    return [_File(file, top) for file in images if file.is_file()], notes
+    return [File(file, top) for file in images if file.is_file()], notes
 
 
 def _git(*command: str, top: Path | None = None) -> list[str]:
@@ -121,7 +177,7 @@ def _git(*command: str, top: Path | None = None) -> list[str]:
     return [name for name in (text.split("\0") if "-z" in command else text.splitlines()) if name]
 
 
-def _datasets(files: Iterable[_File], dataset: Path | None, roles: Roles) -> tuple[dict[Path, set[str]], list[Path]]:
+def datasets_of(files: Iterable[File], dataset: Path | None, roles: Roles) -> tuple[dict[Path, set[str]], list[Path]]:
     """Return the paths to check of each dataset, relative to it, and the files of none."""
     by_dataset: dict[Path, set[str]] = {}
     homeless = []
@@ -134,7 +190,7 @@ def _datasets(files: Iterable[_File], dataset: Path | None, roles: Roles) -> tup
     return by_dataset, homeless
 
 
-def _dataset_of(file: _File, roles: Roles) -> Path | None:
+def _dataset_of(file: File, roles: Roles) -> Path | None:
     """Return the folder above the topmost folder, below ``file.within``, whose name is a split's."""
     place, within = file.path.absolute(), file.within.absolute()
     folders = [folder for folder in place.parents if folder.is_relative_to(within) and folder != within]
@@ -142,7 +198,7 @@ def _dataset_of(file: _File, roles: Roles) -> Path | None:
     return splits[0] if splits else file.fallback
 
 
-def _concerning(report: Report, members: set[str]) -> Report:
+def concerning(report: Report, members: set[str]) -> Report:
     """Return the report with only what a commit answers for: findings about a file it adds, and facts about no file.
 
     A statistic about the dataset (rare class, drift) is ``scan``'s to tell: no one commit made it.
@@ -159,7 +215,7 @@ def _concerning(report: Report, members: set[str]) -> Report:
     return replace(report, findings=tuple(filter(kept, report.findings)))
 
 
-def _line(root: Path, report: Report, finding: Finding, members: set[str]) -> str:
+def line(root: Path, report: Report, finding: Finding, members: set[str]) -> str:
     """Return a finding as one line that begins with the first of its files that are checked."""
     paths = [report.measurements.catalog.paths[row] for row in finding.samples]
     first = next((path for path in paths if path in members), "")

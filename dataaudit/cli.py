@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,7 +60,7 @@ CONFIG_OPTIONS = (
     click.option("--val-accuracy", type=float, metavar="X", help="The validation accuracy (0 to 1) a model reached."),
     click.option("--config", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="TOML file of options."),
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
-    click.option("--cache/--no-cache", default=None, help="Keep what was measured for the next run; default: yes."),
+    click.option("--no-cache", "cache", flag_value=False, default=None, help="Use nothing of earlier runs, and keep nothing."),
     click.option("--cache-dir", metavar="DIR", help="Where; default: $DATAAUDIT_CACHE_DIR, or the user's cache folder."),
     click.option("--paranoid", is_flag=True, default=None, help="Read and hash every file, whatever its time stamps say."),
 )
@@ -109,9 +110,23 @@ class Commands(click.Group):
         except DataAuditError as error:
             click.echo(f"dataaudit: {error.slug}: {one_line(str(error))}", err=True)
             ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.filename is not None or error.errno not in {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG}:
+                raise
+            click.echo(f"dataaudit: the output could not be written ({error.strerror}); make room, or write elsewhere.", err=True)
+            leave_unwritten()
+            ctx.exit(3)
         except KeyboardInterrupt as interrupt:
             click.echo(" ".join(["dataaudit: interrupted.", *getattr(interrupt, "__notes__", ())]), err=True)
             ctx.exit(130)
+
+
+def leave_unwritten() -> None:
+    """Forget what is left in the buffer of stdout: Python would try to write it at the end, and fail again."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def warn(message: Warning | str, category: type[Warning], *_: object) -> None:
@@ -229,19 +244,80 @@ def apply(plan: Path, to: Path, mode: Mode, source: Path | None, *, quiet: bool)
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--dataset", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The dataset the files belong to.")
+@click.option("--index", type=click.Path(path_type=Path), help="Check against this index file; its dataset need not be here.")
 @options(CONFIG_OPTIONS, FAIL_OPTIONS)
-def check(paths: tuple[Path, ...], dataset: Path | None, fail_on: str, require: tuple[str, ...], **given: object) -> None:
+def check(
+    paths: tuple[Path, ...], dataset: Path | None, index: Path | None, fail_on: str, require: tuple[str, ...], **given: object
+) -> None:
     """Check the staged images (or PATHS) against their dataset: the pre-commit check."""
-    from dataaudit.check import check as check_files  # noqa: PLC0415
-
     config = configured(given)
     with progress(quiet=bool(given["quiet"])) as observe:
-        outcome = check_files(paths, dataset, config, observe)
+        if index is None:
+            from dataaudit.check import check as check_files  # noqa: PLC0415
+
+            outcome = check_files(paths, dataset, config, observe)
+        else:
+            from dataaudit.against import check_against  # noqa: PLC0415
+
+            outcome = check_against(paths, dataset, index, config, observe)
     for note in outcome.notes:
         click.echo(f"dataaudit: {one_line(note)}", err=True)
     for line in outcome.lines:
         click.echo(one_line(line))
     sys.exit(max((exit_code(report, fail_on, require) for report in outcome.reports), default=0))
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, metavar="DATASET|INDEX...", type=click.Path(path_type=Path))
+@options(CONFIG_OPTIONS)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="The index file to write.")
+def index(sources: tuple[Path, ...], output: Path, **given: object) -> None:
+    """Write what a dataset's pictures are known by, without them, for `check --index`; merge indexes."""
+    from dataaudit.against import make_index  # noqa: PLC0415
+
+    config = configured(given)
+    refuse_outputs([output], sources[0])
+    with progress(quiet=bool(given["quiet"])) as observe:
+        images, size = make_index(sources, output, config, observe)
+    if not given["quiet"]:
+        click.echo(f"{output}: {images:,} images in {size / 2**20:,.1f} MiB.", err=True)
+
+
+@main.group(name="cache")
+def cache_commands() -> None:
+    """What was measured before: `info`, `clear`, `verify`."""
+
+
+@cache_commands.command()
+@click.option("--cache-dir", metavar="DIR", help="Where it is, if not in its usual place.")
+def info(cache_dir: str | None) -> None:
+    """Say where the cache is, what it holds, and how it is kept small."""
+    from dataaudit import upkeep  # noqa: PLC0415
+
+    click.echo(printable(upkeep.info(cached_in(cache_dir))), nl=False)
+
+
+@cache_commands.command()
+@click.option("--cache-dir", metavar="DIR", help="Where it is, if not in its usual place.")
+def clear(cache_dir: str | None) -> None:
+    """Empty the cache."""
+    from dataaudit import upkeep  # noqa: PLC0415
+
+    click.echo(printable(upkeep.clear(cached_in(cache_dir))), nl=False)
+
+
+@cache_commands.command()
+@click.argument("dataset", required=False, type=click.Path(path_type=Path))
+@click.option("--cache-dir", metavar="DIR", help="Where it is, if not in its usual place.")
+def verify(dataset: Path | None, cache_dir: str | None) -> None:
+    """Read every row; with DATASET, measure it anew and compare. Exit 3 if anything is wrong."""
+    from dataaudit import upkeep  # noqa: PLC0415
+
+    with progress(quiet=False) as observe:
+        found = upkeep.verify(cached_in(cache_dir), dataset, observe)
+    for line in (*found.problems, found.sentence):
+        click.echo(one_line(line))
+    sys.exit(3 if found.problems else 0)
 
 
 @main.command()
@@ -288,6 +364,13 @@ def configured(given: Mapping[str, Any]) -> Config:
     if values.get("ratios"):
         values["ratios"] = tuple(values["ratios"].split(","))
     return Config.load(given["config"]).merged(**values)
+
+
+def cached_in(cache_dir: str | None) -> Config:
+    """Return the configuration with the cache where the option says."""
+    from dataaudit.config import Config  # noqa: PLC0415
+
+    return Config.load().merged(cache_dir=cache_dir)
 
 
 def pair(text: str, separator: str, expected: str) -> tuple[str, str]:

@@ -267,7 +267,7 @@ class FeatureTable:
     def hex_digest(self, row: int) -> str:
         """Return the SHA-256 of row ``row`` as 64 hexadecimal digits; empty where the file could not be read."""
         words = self.sha256[row]
-        return "".join(f"{int(word):016x}" for word in words) if words.any() else ""
+        return words.astype(">u8").tobytes().hex() if words.any() else ""
 
     @staticmethod
     def concat(parts: Sequence[FeatureTable]) -> FeatureTable:
@@ -445,10 +445,14 @@ class Measurements:
 
     def fingerprint(self) -> str:
         """Return the SHA-256, hexadecimal, of every sample's path, label, split and content digest, in path order."""
-        digest = hashlib.sha256()
-        for row, sample in enumerate(self.catalog):
-            fields = (sample.path, sample.label or "", sample.split or "", self.features.hex_digest(row))
-            digest.update("\0".join(fields).encode("utf-8", "surrogateescape") + b"\n")
+        digest, catalog = hashlib.sha256(), self.catalog
+        labels, splits = (*catalog.classes, ""), (*ROLES, "")  # code -1 is the last one, empty
+        known: list[bool] = np.any(self.features.sha256, axis=1).tolist()
+        contents = self.features.sha256.astype(">u8").tobytes().hex()
+        codes = zip(catalog.paths, catalog.label_codes.tolist(), catalog.split_codes.tolist(), known, strict=True)
+        for row, (path, label, split, is_known) in enumerate(codes):
+            content = contents[64 * row : 64 * row + 64] if is_known else ""
+            digest.update(f"{path}\0{labels[label]}\0{splits[split]}\0{content}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
 

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from dataaudit.domain import Measurements, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from dataaudit.config import Config
-    from dataaudit.domain import Plan
+    from dataaudit.domain import Catalog, Plan
 
     Observer = Callable[[str, int, int, int], None]
     """Called with (stage, done, total, found) as the work goes on. Stages: ``measure`` (images; found: unreadable ones),
     ``compare`` (pairs; found: copies), ``judge``; total is 0 where nothing is counted."""
 
-__all__ = ["correct", "judge", "measure", "scan"]
+__all__ = ["correct", "judge", "measure", "measure_catalog", "scan"]
 
 
 def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Report:
@@ -35,21 +38,32 @@ def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Repo
     return judge(measure(dataset, config, observe), config)
 
 
-def measure(dataset: Path, config: Config, observe: Observer | None = None) -> Measurements:
-    """Find the samples, measure each file once, and relate the copies. Everything slow happens here."""
+def measure(dataset: Path, config: Config, observe: Observer | None = None, only: Collection[str] | None = None) -> Measurements:
+    """Find the samples, measure each file once, and relate the copies. Everything slow happens here.
+
+    With ``only``, paths relative to the dataset, copies of these are looked for, and not of all.
+    """
     from dataaudit.catalog import find  # noqa: PLC0415 - every stage is imported when it is reached
-    from dataaudit.dedup import relate  # noqa: PLC0415
-    from dataaudit.dedup.file_groups import infer  # noqa: PLC0415
-    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
-    from dataaudit.features import measure as measure_features  # noqa: PLC0415
-    from dataaudit.features.cache import Cache  # noqa: PLC0415
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
 
-    watch = observe or (lambda _stage, _done, _total, _found: None)
     catalog = find(dataset, config)
     paths, classes = catalog.paths, catalog.classes  # a wrong file is told before the slow part
     embeddings = None if config.embeddings is None else read_embeddings(config.embeddings, paths)
     pred_probs = None if config.pred_probs is None else read_probabilities(config.pred_probs, paths, classes)
+    return replace(measure_catalog(catalog, config, observe, only), embeddings=embeddings, pred_probs=pred_probs)
+
+
+def measure_catalog(
+    catalog: Catalog, config: Config, observe: Observer | None = None, only: Collection[str] | None = None
+) -> Measurements:
+    """Measure the files of a catalog, and relate them; see :func:`measure`."""
+    from dataaudit.dedup import relate  # noqa: PLC0415 - every stage is imported when it is reached
+    from dataaudit.dedup.file_groups import infer  # noqa: PLC0415
+    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
+    from dataaudit.features import measure as measure_features  # noqa: PLC0415
+    from dataaudit.features.cache import Cache  # noqa: PLC0415
+
+    watch = observe or (lambda _stage, _done, _total, _found: None)
     done = failed = 0
 
     def measured(files: int, unreadable: int) -> None:
@@ -64,9 +78,16 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None) -> M
         watch("measure", 0, len(catalog), 0)
         features = measure_features(catalog, config, engine, measured, cache)
         watch("compare", 0, 0, 0)
-        copies = relate(catalog, features, config, engine, lambda pairs, total, found: watch("compare", pairs, total, found))
+        rows = None if only is None else np.array([row for row, path in enumerate(catalog.paths) if path in only], np.int64)
+
+        def compared(pairs: int, total: int, found: int) -> None:
+            watch("compare", pairs, total, found)
+
+        copies = relate(catalog, features, config, engine, compared, rows, cache)
         watch("judge", 0, 0, 0)
-    return Measurements(catalog, features, copies, infer(catalog, features, copies, config), embeddings, pred_probs)
+    if only is not None:  # a few files say nothing of how all of them are grouped
+        return Measurements(catalog, features, copies)
+    return Measurements(catalog, features, copies, infer(catalog, features, copies, config))
 
 
 def judge(measurements: Measurements, config: Config) -> Report:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from dataaudit import Config, pipeline
+from dataaudit.check import FAMILIES
+from dataaudit.check import check as check_files
+from dataaudit.domain import ComparisonEvidence, TableEvidence
 from pictures import photo, save
 
 PROJECT = Path(__file__).parents[1]
@@ -148,3 +153,51 @@ def test_as_a_pre_commit_hook_it_blocks_a_leak_and_lets_a_new_picture_pass(repos
     done = try_repository()
     assert done.returncode == 1, done.stdout + done.stderr
     assert "LEK202" in done.stdout
+
+
+def test_it_says_what_scan_says_of_these_files(faulty):
+    """Of every file that has a finding, and some that have none: the same findings, pair for pair."""
+    config = Config(jobs=2)
+    whole = pipeline.scan(faulty, config)
+    paths = whole.measurements.catalog.paths
+    wanted = {code for code in {finding.rule.code for finding in whole.findings} if code.startswith(FAMILIES)}
+    for start in range(0, 40, 8):
+        members = {paths[row] for row in range(start * len(paths) // 40, len(paths), 23)}
+        (found,) = check_files([faulty / path for path in members], faulty, config).reports
+        expected = [
+            finding
+            for finding in whole.findings
+            if finding.rule.code in wanted
+            and (
+                any(paths[row] in members for row in finding.samples)
+                or (not finding.samples and finding.rule.severity == "error")
+            )
+            and not isinstance(finding.evidence, TableEvidence | ComparisonEvidence)
+        ]
+        assert [(f.rule.code, f.message, f.samples) for f in found.findings] == [
+            (f.rule.code, f.message, f.samples) for f in expected
+        ]
+
+
+def test_from_deep_inside_a_split_the_dataset_is_found(repository, tmp_path):
+    stage(repository, "data/val/a/copy.jpg", photo(2))
+    done = check(repository / "data/val/a", "copy.jpg")
+    assert (done.returncode, "LEK202" in done.stdout) == (1, True)
+    plain = tmp_path / "plain"
+    shutil.copytree(repository / "data", plain / "data")
+    assert check(plain / "data/val/a", "copy.jpg").returncode == 1, "without a repository, too"
+
+
+def test_it_imports_nothing_heavy_and_loads_no_opencv_where_nothing_looks_alike(repository):
+    (repository / "dataaudit.toml").write_text("neighbours = 0", encoding="utf-8")
+    check(repository, "--dataset", "data", "data/val/a/8.png")
+    script = (
+        "import sys; sys.argv = ['dataaudit', 'check', '--dataset', 'data', 'data/val/a/8.png']\n"
+        "from dataaudit.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code)\n"
+        "print([name for name in ('scipy', 'sklearn', 'tensorflow', 'cv2', 'onnxruntime', 'jinja2') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["0", "[]"], done.stderr
+    assert "1 image checked against the 12 of data; none looks enough like another picture to be compared" in done.stderr

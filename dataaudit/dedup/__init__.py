@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
-from dataaudit.dedup.candidates import nominate
+from dataaudit.dedup.candidates import Nominations, nominate
 from dataaudit.dedup.components import components
+from dataaudit.dedup.memory import Memory
 from dataaudit.dedup.verify import ENOUGH_TEXTURE, Question, answer_all
 from dataaudit.domain import CopyGraph, CopyPair, Transform
 from dataaudit.engines import Lost
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
-    from dataaudit.dedup.candidates import Nominations
     from dataaudit.dedup.verify import Answer
-    from dataaudit.domain import Calibration, Catalog, FeatureTable, Relation, Verdict
+    from dataaudit.domain import Calibration, Catalog, FeatureTable, IndexRecall, Relation, Verdict
     from dataaudit.engines import Engine
+    from dataaudit.features.cache import Cache
 
     Progress = Callable[[int, int, int], None]
     """Called with (pairs done, pairs nominated, copies found by them)."""
@@ -50,6 +51,8 @@ def relate(
     config: Config,
     engine: Engine,
     progress: Progress | None = None,
+    only: NDArray[np.int64] | None = None,
+    cache: Cache | None = None,
 ) -> CopyGraph:
     """Find the copies among the readable rows.
 
@@ -59,6 +62,9 @@ def relate(
         config: ``hamming64``, ``hamming256``, ``flat_contrast`` and the verdict thresholds.
         engine: runs the verifier.
         progress: called with (verified, nominated, copied) pairs.
+        only: rows to find the copies of, and what those are copies of in turn; None: all. Byte- and pixel-identical
+            files are told of all rows, and so are the rows too flat to be compared.
+        cache: knows what pairs of contents were compared before.
 
     Returns:
         Every pair found. Pairs inside one component that were not needed to join it may be missing where a picture
@@ -71,16 +77,41 @@ def relate(
     first_pixel = _first_of_equal(features.pixel_digest[:, None], readable & ~flat & (first_digest == rows))
     pairs = [*_stars(first_digest, "exact"), *_stars(first_pixel, "pixel")]
     leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
-    nominations = nominate(features, leaders, config)
-    verifier = _Verifier(catalog, config, engine)
-    thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
-    verified = _verify(nominations, verifier, thresholds, config, len(features), progress)
+    verifier = _Verifier(catalog, config, engine, None if cache is None else Memory(cache, features))
+    verified, calibration = _Verified(len(features)), None
+    thresholds: Thresholds | None = None
+    recall: IndexRecall | None = None
+    for nominations in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
+        if thresholds is None:
+            thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
+        recall = recall or nominations.index_recall
+        _verify(nominations, verifier, thresholds, config, verified, progress)
     pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
     not_compared[sorted(verified.uncompared)] = True
     if calibration is not None:
         calibration = replace(calibration, look_alikes=verified.look_alikes)
-    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration, nominations.index_recall)
+    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration, recall)
+
+
+def _searches(
+    features: FeatureTable, leaders: NDArray[np.int64], only: NDArray[np.int64] | None, config: Config, verified: _Verified
+) -> Iterator[Nominations]:
+    """Yield what is to be verified: all at once, or that of a few rows, then of what these were found to be copies of."""
+    if only is None:
+        yield nominate(features, leaders, config)
+        return
+    from dataaudit.dedup.few import nominate_few  # noqa: PLC0415 - a check's business
+
+    wanted, asked = np.intersect1d(only, leaders), np.empty(0, np.int64)
+    while len(wanted):
+        nominations = nominate_few(features, leaders, wanted, config)
+        new = ~(np.isin(nominations.a, asked) | np.isin(nominations.b, asked))
+        asked = np.union1d(asked, wanted)
+        yield Nominations(*(getattr(nominations, name)[new] for name in ("a", "b", "orientation", "distance")))
+        component = _components(verified.size, verified.pairs)
+        joined = leaders[np.isin(component[leaders], component[asked])]
+        wanted = np.setdiff1d(joined, asked)
 
 
 def _calibrated(
@@ -117,21 +148,35 @@ def _components(size: int, pairs: list[CopyPair]) -> NDArray[np.int64]:
 class _Verifier:
     """Asks the engine about pairs of rows."""
 
-    def __init__(self, catalog: Catalog, config: Config, engine: Engine) -> None:
-        self._paths = [catalog.root / path for path in catalog.paths]
+    def __init__(self, catalog: Catalog, config: Config, engine: Engine, memory: Memory | None) -> None:
+        self._root, self._paths = catalog.root, catalog.paths
         self._max_pixels = config.max_pixels
         self._enough = Thresholds.of(config).proved
         self._align = config.transformed
         self._engine = engine
+        self._memory = memory
 
     def ask(
         self, a: Sequence[int], b: Sequence[int], orientations: Sequence[tuple[int, ...]], *, align: bool
     ) -> Iterator[Answer | None]:
         """Yield an answer a pair, in order; None where the pair took its worker down."""
         questions = [
-            Question(self._paths[row_a], self._paths[row_b], turns, align and self._align, self._enough, self._max_pixels)
+            Question(
+                self._root / self._paths[row_a],
+                self._root / self._paths[row_b],
+                turns,
+                align and self._align,
+                self._enough,
+                self._max_pixels,
+            )
             for row_a, row_b, turns in zip(a, b, orientations, strict=True)
         ]
+        if self._memory is None:
+            yield from self._asked(questions)
+        else:
+            yield from self._memory.answers(list(zip(a, b, strict=True)), questions, self._asked)
+
+    def _asked(self, questions: Sequence[Question]) -> Iterator[Answer | None]:
         for _, answers in self._engine.map_batches(answer_all, questions, batch_size=_BATCH):
             yield from (None,) if isinstance(answers, Lost) else answers
 
@@ -140,6 +185,8 @@ class _Verifier:
 class _Verified:
     """What the verifier has found so far."""
 
+    size: int
+    """Rows of the table."""
     pairs: list[CopyPair] = field(default_factory=list)
     uncompared: set[int] = field(default_factory=set)
     """Rows that could not be compared after all: too little texture, or no longer readable."""
@@ -158,12 +205,16 @@ class _Verified:
 
 
 def _verify(
-    nominations: Nominations, verifier: _Verifier, thresholds: Thresholds, config: Config, size: int, progress: Progress | None
-) -> _Verified:
-    """Verify the nominations in rounds."""
+    nominations: Nominations,
+    verifier: _Verifier,
+    thresholds: Thresholds,
+    config: Config,
+    verified: _Verified,
+    progress: Progress | None,
+) -> None:
+    """Verify the nominations in rounds, and enter what is found."""
     a, b, distance, orientations = _by_pair(nominations)
     configured = Thresholds.of(config)
-    verified = _Verified()
     waiting = np.arange(len(a))
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
@@ -175,12 +226,11 @@ def _verify(
             done += 1
             if progress:
                 progress(done, len(a), len(verified.pairs))
-        component = _components(size, verified.pairs)
+        component = _components(verified.size, verified.pairs)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         waiting = waiting[component[a[waiting]] != component[b[waiting]]]
         if progress:
             progress(len(a) - len(waiting), len(a), len(verified.pairs))
-    return verified
 
 
 def _by_pair(

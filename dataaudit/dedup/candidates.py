@@ -92,11 +92,16 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
         empty = np.empty(0, np.int64)
         return Nominations(empty, empty, empty, np.empty(0))
-    least = config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(len(rows) / 10_000)))
+    least = descriptor_least(len(rows), config)
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
     proposed = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
     return replace(proposed, index_recall=found.recall)
+
+
+def descriptor_least(size: int, config: Config) -> float:
+    """Return the score from which a pair of ``size`` pictures is nominated."""
+    return config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(size / 10_000)))
 
 
 def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -38,13 +38,16 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
 
-__all__ = ["Cache", "Recall", "Recalled", "recall", "version_key"]
+__all__ = ["Cache", "Recall", "Recalled", "holds", "recall", "version_key"]
 
 _RACY_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use (FAT's)
 _DAY: Final = 86_400
 _STALE_DAYS: Final = 7  # how old a row's last use may read, so that a warm run writes next to nothing
 _PRUNED_TO: Final = 0.8
 _LOST: Final = frozenset({"timeout", "memory", "crash"})
+_SUM: Final = 4
+_RESIDUE: Final = 0x2144DF1C
+"""CRC-32 of any bytes followed by their own CRC-32, little-endian."""
 _PACKAGES: Final = ("numpy", "onnxruntime", "opencv", "pillow", "simplejpeg")
 
 _KNOWN: Final = """
@@ -92,13 +95,15 @@ class Cache:
         """Open the cache that ``config`` names."""
         self._paranoid = config.paranoid
         self._limit = config.cache_limit * 2**20
-        self._key = version_key(config.max_pixels, transformed=config.transformed)
+        self.key = version_key(config.max_pixels, transformed=config.transformed)
         self._stamps: dict[int, Stamp] = {}
         self._columns: np.dtype[np.void] | None = None
-        self._today = int(time.time()) // _DAY
+        self.today = int(time.time()) // _DAY
         self._wrote = False
+        self.settled = time.time_ns() - _RACY_NS
+        """Files changed before this, nanoseconds since 1970, and not after, are what this run finds them to be."""
         self.store = Store(folder(config.cache_dir))
-        for (columns,) in self.store.read("SELECT columns FROM versions WHERE key = ?", (self._key,)):
+        for (columns,) in self.store.read("SELECT columns FROM versions WHERE key = ?", (self.key,)):
             self._columns = _columns_of(columns)
 
     def __enter__(self) -> Self:
@@ -114,7 +119,7 @@ class Cache:
         """Where workers look contents up; None where there is nothing to be found."""
         if self._columns is None or not self.store.usable:
             return None
-        return Recall(self.store.path.absolute(), self._key)
+        return Recall(self.store.path.absolute(), self.key)
 
     def known(self, root: Path, paths: Sequence[str]) -> Recalled:
         """Return what is known of the files without opening them, and remember the stamps of the others."""
@@ -122,8 +127,8 @@ class Cache:
         found: list[tuple[int, int, int, bytes]] = []
         if self._columns is not None and not self._paranoid:
             table = "asked (number, device, inode, size, mtime_ns, ctime_ns)"
-            found = self.store.join(table, ((row, *stamp) for row, stamp in stamps.items()), _KNOWN, (self._key,))
-        self._touch([number for _, number, used, _ in found if used < self._today - _STALE_DAYS])
+            found = self.store.join(table, ((row, *stamp) for row, stamp in stamps.items()), _KNOWN, (self.key,))
+        self.touch("contents", [(number, used) for _, number, used, _ in found])
         rows, known = self._unpacked([row for row, *_ in found], [blob for *_, blob in found])
         self._stamps = stamps
         for row in rows.tolist():
@@ -141,9 +146,9 @@ class Cache:
         self._columns = columns = _layout(table)
         blobs = _packed(table)
         stamps = [(index, self._stamps.pop(int(rows[index]), None)) for index in lasting]
-        self._wrote |= self.store.write(
-            (_KEEP_VERSION, [(self._key, _text_of(columns))]),
-            (_KEEP_CONTENT, [(self._key, digests[index], self._today, blobs[index]) for index in lasting]),
+        self.write(
+            (_KEEP_VERSION, [(self.key, _text_of(columns))]),
+            (_KEEP_CONTENT, [(self.key, digests[index], self.today, blobs[index]) for index in lasting]),
             (_KEEP_FILE, [(*stamp, digests[index]) for index, stamp in stamps if stamp is not None]),
         )
 
@@ -155,9 +160,15 @@ class Cache:
         kept = np.array(rows, np.intp)[whole]
         return kept, (_table_of(records, failures) if len(kept) else None)
 
-    def _touch(self, numbers: list[int]) -> None:
-        if numbers:
-            self.store.write(("UPDATE contents SET used = ? WHERE id = ?", [(self._today, number) for number in numbers]))
+    def touch(self, table: str, used: Sequence[tuple[int, int]]) -> None:
+        """Note that rows of a table, (number, day of last use), are used."""
+        stale = [(self.today, number) for number, day in used if day < self.today - _STALE_DAYS]
+        if stale:
+            self.write((f"UPDATE {table} SET used = ? WHERE id = ?", stale))  # noqa: S608 - our own names
+
+    def write(self, *statements: tuple[str, Sequence[Sequence[object]]]) -> None:
+        """Run statements, each for many rows, in one transaction."""
+        self._wrote |= self.store.write(*statements)
 
     def _prune(self) -> None:
         """Delete the least used tenth again and again until what is stored fits."""
@@ -171,7 +182,7 @@ class Cache:
             self.store.write(
                 (
                     _PRUNE_CONTENTS,
-                    [(self._key, contents)],
+                    [(self.key, contents)],
                 ),
                 ("DELETE FROM pairs WHERE id IN (SELECT id FROM pairs ORDER BY used, id LIMIT ?)", [(pairs,)]),
                 ("DELETE FROM files WHERE sha256 NOT IN (SELECT sha256 FROM contents)", [()]),
@@ -264,20 +275,14 @@ def _columns_of(text: str) -> np.dtype[np.void] | None:
 
 
 def _packed(table: FeatureTable) -> list[bytes]:
-    """Return each row as bytes: its columns, a check sum of 8 bytes, and its failure as JSON, if it has one."""
+    """Return each row as bytes: its columns, its failure as JSON if it has one, and the check sum of both."""
     columns = _layout(table)
     records = np.zeros(len(table), columns)
     for name in columns.names or ():
         records[name] = getattr(table, name)
-    sums = _sums(records)
-    return [
-        record.tobytes() + (int(total) ^ zlib.crc32(told)).to_bytes(8, "little") + told
-        for record, total, told in zip(records, sums, map(_told, table.failures), strict=True)
-    ]
-
-
-def _told(failure: Failure | None) -> bytes:
-    return b"" if failure is None else json.dumps([failure.kind, failure.detail]).encode()
+    told = (b"" if failure is None else json.dumps([failure.kind, failure.detail]).encode() for failure in table.failures)
+    bodies = (record.tobytes() + text for record, text in zip(records, told, strict=True))
+    return [body + zlib.crc32(body).to_bytes(_SUM, "little") for body in bodies]
 
 
 def _whole(
@@ -285,27 +290,18 @@ def _whole(
 ) -> tuple[NDArray[np.intp], NDArray[np.void], tuple[Failure | None, ...]]:
     """Return which of the blobs are whole, their records and their failures."""
     size = columns.itemsize
-    long_enough = np.flatnonzero([len(blob) >= size + 8 for blob in blobs])
-    chosen = [blobs[index] for index in long_enough.tolist()]
-    told = [blob[size + 8 :] for blob in chosen]
-    rows = np.frombuffer(b"".join([blob[: size + 8] for blob in chosen]), np.dtype([("record", columns), ("sum", "<u8")]))
-    records = rows["record"]
-    expected = _sums(records) ^ np.array([zlib.crc32(text) for text in told], np.uint64)
-    good = np.flatnonzero(expected == rows["sum"])
-    failures = tuple(Failure(*json.loads(told[index])) if told[index] else None for index in good)
-    return long_enough[good], records[good], failures
+    whole = [index for index, blob in enumerate(blobs) if len(blob) >= size + _SUM and zlib.crc32(blob) == _RESIDUE]
+    records = np.frombuffer(b"".join([blobs[index][:size] for index in whole]), columns)
+    told = (blobs[index][size:-_SUM] for index in whole)
+    failures = tuple(Failure(*json.loads(text)) if text else None for text in told)
+    return np.array(whole, np.intp), records, failures
 
 
-def _sums(records: NDArray[np.void]) -> NDArray[np.uint64]:
-    """Return a check sum of each record, (n,): its 64-bit words, mixed, times odd numbers, modulo 2⁶⁴."""
-    size = records.dtype.itemsize
-    even = np.zeros((len(records), -(-size // 8) * 8), np.uint8)
-    even[:, :size] = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), size)
-    words = even.view("<u8")
-    odd = (np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
-    mixed = words ^ (words >> np.uint64(29))
-    total: NDArray[np.uint64] = (mixed * odd).sum(axis=1, dtype=np.uint64)
-    return total
+def holds(blob: bytes, columns: Sequence[tuple[str, str, Sequence[int]]], sha256: bytes) -> bool:
+    """Return whether a row is whole, and is the content's: ``columns`` as they are stored in ``versions``."""
+    layout = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in columns])
+    whole, records, _ = _whole([blob], layout)
+    return bool(len(whole)) and records[0]["sha256"].astype(">u8").tobytes() == sha256
 
 
 def _table_of(records: NDArray[np.void], failures: tuple[Failure | None, ...]) -> FeatureTable:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(text: str, path: Path, *, dataset: Path) -> None:
-    """Write ``text`` to ``path`` as UTF-8, making its folders; what stood there before is replaced in one step.
+def write(text: str | bytes, path: Path, *, dataset: Path) -> None:
+    """Write ``text`` to ``path`` (characters as UTF-8), making its folders; what stood there before is replaced in one step.
 
     A path that is a device or a pipe (``/dev/stdout``) is written to as it is.
 
@@ -24,7 +24,7 @@ def write(text: str, path: Path, *, dataset: Path) -> None:
     if target.is_dir():
         message = f"{path}: is a directory, a file was expected. Name a file in it."
         raise UsageError(message)
-    data = text.encode("utf-8")
+    data = text if isinstance(text, bytes) else text.encode("utf-8")
     try:
         if target.exists() and not target.is_file():
             target.write_bytes(data)

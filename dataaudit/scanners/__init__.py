@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.domain import Measurements, Rule
 
-__all__ = ["RULES", "SCANNERS", "Scanner", "judge"]
+__all__ = ["RULES", "SCANNERS", "Scanner", "judge", "selected_codes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def judge(measurements: Measurements, config: Config) -> tuple[tuple[Finding, ..
     Raises:
         UsageError: if an entry of ``config.select`` or ``config.ignore`` begins no known code.
     """
-    selected = _selected(config)
+    selected = frozenset(selected_codes(config))
     findings: list[Finding] = []
     not_run = {
         rule.code: NotRun(rule, "not-applicable: left out by --select or --ignore") for rule in RULES if rule.code not in selected
@@ -95,7 +95,7 @@ def judge(measurements: Measurements, config: Config) -> tuple[tuple[Finding, ..
     return _worst_first(findings), ran, tuple(not_run[code] for code in sorted(not_run))
 
 
-def _selected(config: Config) -> frozenset[str]:
+def selected_codes(config: Config) -> tuple[str, ...]:
     """Return the codes to run: those that an entry of ``select`` begins (all, if empty), less those of ``ignore``."""
     codes = [rule.code for rule in RULES]
     for option, entries in (("select", config.select), ("ignore", config.ignore)):
@@ -104,7 +104,7 @@ def _selected(config: Config) -> frozenset[str]:
                 message = f"--{option} {entry}: no rule has a code that begins so. Known codes: {', '.join(codes)}."
                 raise UsageError(message)
     select = tuple(config.select) or ("",)
-    return frozenset(code for code in codes if code.startswith(select) and not code.startswith(tuple(config.ignore)))
+    return tuple(code for code in codes if code.startswith(select) and not code.startswith(tuple(config.ignore)))
 
 
 def _worst_first(findings: list[Finding]) -> tuple[Finding, ...]:

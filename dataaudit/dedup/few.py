@@ -1,0 +1,126 @@
+"""A few pictures against all of them: what a check of some new files needs, without the search of each against each.
+
+The nominations of a few rows are those that :mod:`dataaudit.dedup.candidates` would make of pairs they have a part in (the
+descriptor's may be a few more: that the few are not among the nearest *of the others* is not found out, and they are looked at).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.dedup.candidates import _DC64, Nominations, by_content, closest, descriptor_least, distance256, inverse
+from dataaudit.dedup.hamming import pairs_within
+from dataaudit.dedup.neighbours import BACKGROUND, NORMALISATION, UNIT, _nearness
+from dataaudit.domain import DIHEDRAL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataaudit.config import Config
+    from dataaudit.domain import FeatureTable
+
+__all__ = ["nearest_among", "nominate_few"]
+
+_MORE: Final = 4  # times config.neighbours that are looked at of each of the few
+_AFTER_HASHES: Final = 1.0
+
+
+def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
+    """Nominate pairs of ``rows`` of which at least one is among ``few`` (which are among ``rows``)."""
+    proposals = [_by_hash(features, rows, few, config), _by_descriptor(features, rows, few, config)]
+    return closest(
+        *(np.concatenate([getattr(some, name) for some in proposals]) for name in ("a", "b", "orientation", "distance"))
+    )
+
+
+def _by_hash(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
+    """Look for each orientation of the few among the upright hashes, and for the few among each orientation of the others."""
+    upright_few, upright = features.phash64[few, 0] & _DC64, features.phash64[rows, 0] & _DC64
+    found = []
+    for orientation in range(DIHEDRAL):
+        query, item = _within(features.phash64[few, orientation] & _DC64, upright, config.hamming64)
+        found.append((few[query], rows[item], orientation))
+        query, item = _within(upright_few, features.phash64[rows, orientation] & _DC64, config.hamming64)
+        found.append((rows[item], few[query], orientation))
+    columns = []
+    for turned, still, orientation in found:
+        distance = distance256(features, turned, orientation, still)
+        keep = (turned != still) & (distance <= config.hamming256)
+        a, b, forward = turned[keep], still[keep], turned[keep] < still[keep]
+        oriented = np.where(forward, orientation, inverse(orientation))
+        columns.append((np.minimum(a, b), np.maximum(a, b), oriented, distance[keep] / 255.0))
+    return closest(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def _within(queries: NDArray[np.uint64], index: NDArray[np.uint64], radius: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs within a radius; of few queries it is quicker to compare each than to build an index."""
+    if len(queries) > BRUTE:
+        query, item, _ = pairs_within(queries, index, radius)
+        return query, item
+    found = [np.flatnonzero(np.bitwise_count(index ^ query) <= radius) for query in queries]
+    counts = [len(items) for items in found]
+    return np.repeat(np.arange(len(queries)), counts), np.concatenate([np.empty(0, np.int64), *found])
+
+
+BRUTE: Final = 256
+"""Queries up to which every hash is compared."""
+
+
+def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
+    """Nominate the nearest of each of the few, normalised as in :mod:`dataaudit.dedup.neighbours`."""
+    empty = np.empty(0, np.int64)
+    if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
+        return Nominations(empty, empty, empty, np.empty(0))
+    least = descriptor_least(len(rows), config)
+    background = _whole(features, rows[by_content(features, rows)[:BACKGROUND]])
+    asked = _whole(features, few)
+    near_asked = _nearness(asked, background).astype(np.float64)
+    columns = []
+    for start in range(0, len(rows), BACKGROUND):
+        part = rows[start : start + BACKGROUND]
+        products = asked @ _whole(features, part).T
+        # nobody's nearness is known yet: it is positive, so this keeps all that may do
+        query, other = np.nonzero(products - np.float32(NORMALISATION) * near_asked[:, None] >= least * UNIT**2 - 16.0)
+        columns.append((query, part[other], products[query, other]))
+    query, other, product = (np.concatenate(column) for column in zip(*columns, strict=True))
+    candidates, place = np.unique(other, return_inverse=True)
+    near_other = np.maximum(_nearness(_whole(features, candidates), background).astype(np.float64), 0.0)[place]
+    score = (product - NORMALISATION * (near_asked[query] + near_other)) / UNIT**2
+    keep = (score >= least) & (few[query] != other)
+    query, other, score = query[keep], other[keep], score[keep]
+    order = np.lexsort((other, -score, query))
+    starts = np.flatnonzero(np.diff(query[order], prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    best = order[rank < _MORE * config.neighbours]
+    a, b = few[query[best]], other[best]
+    return closest(np.minimum(a, b), np.maximum(a, b), np.full(len(a), -1), _AFTER_HASHES + (1.0 - score[best]) / 2.0)
+
+
+def _whole(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the descriptors of some rows in whole numbers, as the search of all pictures rounds them."""
+    whole: NDArray[np.float32] = np.rint(features.descriptor[rows].astype(np.float32) * np.float32(UNIT))
+    return whole
+
+
+def nearest_among(
+    few: NDArray[np.float16], index: NDArray[np.float16], config: Config
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, of each of a few descriptors, its ``config.neighbours`` nearest of an index that are near enough: (few, index)."""
+    empty = np.empty(0, np.int64)
+    if not config.transformed or not config.neighbours or not len(few) or not len(index):
+        return empty, empty
+    least = descriptor_least(len(few) + len(index), config)
+    asked, others = (np.rint(part.astype(np.float32) * np.float32(UNIT)) for part in (few, index))
+    background = others[:: max(1, len(others) // BACKGROUND)][:BACKGROUND]
+    products = asked @ others.T
+    count = min(_MORE * config.neighbours, len(others))
+    nearest = np.argpartition(-products, count - 1, axis=1)[:, :count]
+    query = np.repeat(np.arange(len(asked)), count)
+    other = nearest.reshape(-1)
+    near = _nearness(asked, background)[query].astype(np.float64) + _nearness(others[other], background)
+    score = (products[query, other] - NORMALISATION * near) / UNIT**2
+    order = np.lexsort((other, -score, query))
+    keep = order[(np.arange(len(order)) % count < config.neighbours) & (score[order] >= least)]
+    return query[keep].astype(np.int64), other[keep].astype(np.int64)
