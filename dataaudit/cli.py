@@ -46,6 +46,8 @@ CONFIG_OPTIONS = (
     click.option("--manifest", metavar="FILE", help="CSV or JSONL with path,label[,split][,group]; relative to DATASET."),
     click.option("--group-by", metavar="HOW", help="Groups: regex:R, column:NAME, file:CSV:COLUMN; or inferred."),
     click.option("--role", "roles", multiple=True, metavar="NAME=ROLE", help="Take folder NAME for train, val or test."),
+    click.option("--manifest-hashes", metavar="FILE", help="Compare with digests written down: sha256sum's, or path,sha256."),
+    click.option("--integrity", type=click.Choice(["usual", "deep"]), help="deep: decode strictly as well; twice as long."),
     click.option(
         "--keras-split", type=float, metavar="X", help="Audit the split that validation_split=X, seed=N draws in Keras."
     ),

@@ -30,6 +30,7 @@ class Config(BaseModel):
     manifest: str | None = Field(None, description="CSV or JSONL file: path,label[,split][,group]; relative to the dataset")
     group_by: str | None = Field(None, description="regex:R | column:NAME | file:CSV:COLUMN | inferred")
     roles: dict[str, str] = Field(default_factory=dict, description="folder name → train, val or test")
+    manifest_hashes: str | None = Field(None, description="file of SHA-256 digests to compare with: sha256sum's, or path,sha256")
     keras_split: float | None = Field(
         None, gt=0, lt=1, description="take an unsplit dataset apart as image_dataset_from_directory(validation_split=…) would"
     )
@@ -40,6 +41,7 @@ class Config(BaseModel):
 
     # measure
     jobs: int | None = Field(None, ge=1, description="worker processes; None: one a core")
+    integrity: str = Field("usual", pattern="^(usual|deep)$", description="deep: decode strictly, too; needs simplejpeg")
     max_pixels: int = Field(100_000_000, ge=1, description="pictures with more pixels are not decoded")
     file_timeout: float = Field(30.0, gt=0, description="seconds a single file may take")
     file_memory: int = Field(2_048, ge=128, description="MiB a worker may allocate beyond what it starts with")

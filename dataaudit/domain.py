@@ -77,6 +77,17 @@ class ClassFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class HashList:
+    """A committed list of SHA-256 digests, beside the samples."""
+
+    name: str
+    digests: tuple[str, ...]
+    """(n,) 64 hexadecimal digits; empty for a sample that is not listed."""
+    missing: tuple[str, ...]
+    """Listed files that the dataset has not."""
+
+
+@dataclass(frozen=True, slots=True)
 class KerasSplit:
     """The split that two calls of ``image_dataset_from_directory`` draw, and what a slip in the second call would leak."""
 
@@ -128,6 +139,8 @@ class Catalog:
     """The top folders that were taken for splits, with their roles: ``(("Training", "train"), …)``."""
     outside_links: tuple[str, ...] = ()
     """Samples that are links to files outside the dataset."""
+    hashes: HashList | None = None
+    """Digests that were written down before, where there are some."""
     keras_split: KerasSplit | None = None
     """How the splits were drawn, where it was as Keras draws them."""
 
@@ -248,6 +261,8 @@ class FeatureTable:
     """(n,) bytes behind the end of the picture."""
     zeroed: NDArray[np.int64]
     """(n,) bytes of coded pixels that were overwritten with zeros."""
+    strict: NDArray[np.uint8]
+    """(n,) what a strict decoder says: a position in ``features.strict.COMPLAINTS``; 0 without ``--integrity deep``."""
     failures: tuple[Failure | None, ...]
 
     def __len__(self) -> int:

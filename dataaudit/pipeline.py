@@ -45,7 +45,10 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None, only
     """
     from dataaudit.catalog import find  # noqa: PLC0415 - every stage is imported when it is reached
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
+    from dataaudit.features.strict import require  # noqa: PLC0415
 
+    if config.integrity == "deep":
+        require()
     catalog = find(dataset, config)
     paths, classes = catalog.paths, catalog.classes  # a wrong file is told before the slow part
     embeddings = None if config.embeddings is None else read_embeddings(config.embeddings, paths)
@@ -62,6 +65,7 @@ def measure_catalog(
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
     from dataaudit.features import measure as measure_features  # noqa: PLC0415
     from dataaudit.features.cache import Cache  # noqa: PLC0415
+    from dataaudit.features.strict import decode_strictly  # noqa: PLC0415
 
     watch = observe or (lambda _stage, _done, _total, _found: None)
     done = failed = 0
@@ -77,6 +81,8 @@ def measure_catalog(
     ):
         watch("measure", 0, len(catalog), 0)
         features = measure_features(catalog, config, engine, measured, cache)
+        if config.integrity == "deep":
+            features = decode_strictly(catalog, features, engine)
         watch("compare", 0, 0, 0)
         rows = None if only is None else np.array([row for row, path in enumerate(catalog.paths) if path in only], np.int64)
 

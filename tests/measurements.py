@@ -164,6 +164,7 @@ def make_features(
         "loader": np.ones(n, np.uint8),
         "trailing": np.zeros(n, np.int64),
         "zeroed": np.zeros(n, np.int64),
+        "strict": np.zeros(n, np.uint8),
     }
     for name, values in cells.items():
         for path, value in values.items():

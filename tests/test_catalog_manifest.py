@@ -101,9 +101,9 @@ def test_our_plans_manifest_reads_back(data):
     catalog = read(
         data,
         "path,label,split,fold,group,sha256,previous_split,reason\n"
-        "a/1.jpg,cat,train,0,u1,00ff,,\n"
-        "a/2.jpg,cat,,,u1,00ff,train,exact copy of a/1.jpg\n"
-        "b/3.jpg,,test,,,00fe,val,moved with its group\n",
+        f"a/1.jpg,cat,train,0,u1,{'00ff' * 16},,\n"
+        f"a/2.jpg,cat,,,u1,{'00ff' * 16},train,exact copy of a/1.jpg\n"
+        f"b/3.jpg,,test,,,{'00fe' * 16},val,moved with its group\n",
     )
     assert table(catalog) == {"a/1.jpg": ("cat", "train", "u1"), "b/3.jpg": (None, "test", None)}
     assert told(catalog) == {"a/2.jpg": ("left-out", "left out by m.csv: exact copy of a/1.jpg")}

@@ -17,6 +17,7 @@ from dataaudit.errors import UsageError
 from dataaudit.scanners import judge
 from dataaudit.scanners.class_balance import keras_indices
 from dataaudit.scanners.keras_folders import files_of_classes
+from dataaudit.scanners.verdict import summarise
 from keras_trees import TREES, plant
 from measurements import make, rows_of
 
@@ -114,6 +115,7 @@ def test_a_keras_split_is_told_and_no_other(tmp_path):
     measured = make(rows, catalog={"keras_split": found.keras_split, "layout": "class/file"})
     (finding,) = judge(measured, Config(select=("LEK209",)))[0]
     assert "seed=3" in finding.message
+    assert any("seed=3" in note for note in summarise(measured, (), Config()).notes)
     assert codes(make(rows_of({"train": {"cat": 2}, "val": {"cat": 2}})), "LEK209") == []
 
 

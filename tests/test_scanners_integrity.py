@@ -73,6 +73,13 @@ def test_what_tensorflow_makes_of_a_file_that_pillow_reads(outcome):
     assert all(outcome.found in finding.message and outcome.sees in finding.message for finding in found)
 
 
+@pytest.mark.parametrize(("column", "code"), [("zeroed", "INT120"), ("trailing", "INT121")])
+def test_damage_and_bytes_behind_the_picture(column, code):
+    assert codes(make(ROWS, **{column: {PATH: 512}})) == [(code, (0,))]
+    refused = make(ROWS, **{column: {PATH: 512}}, loader={PATH: position("jpeg-no-end")})
+    assert codes(refused) == [("INT117", (0,))]
+
+
 def test_what_tensorflow_refuses_is_told_once():
     webp = {"format": {PATH: "WEBP"}, "mode": {PATH: "RGBA"}, "loader": {PATH: position("webp-alpha")}}
     assert [code for code, _ in codes(make(ROWS, **webp))] == ["INT117", "INT107"]

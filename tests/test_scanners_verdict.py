@@ -186,3 +186,13 @@ def test_a_leak_counts_what_a_slow_twin_counts(rows, edges):
         else:
             majority = max(sorted(labels), key=labels.count)
             assert leak.baseline == Baseline(majority, pytest.approx(labels.count(majority) / len(labels)))
+
+
+@pytest.mark.parametrize("split", [None, "val"])
+def test_images_without_any_label_are_never_trustworthy(split):
+    rows = [(f"{number}.jpg", None, split) for number in range(40)]
+    rows += [(f"a/{number}.jpg", "ab"[number % 2], "train") for number in range(80)] if split else []
+    measured = make(rows)
+    summary = summarise(measured, (), Config())
+    assert summary.verdict == "suspect"
+    assert "no image has a label" in summary.sentence

@@ -11,6 +11,7 @@ import numpy as np
 
 from dataaudit.catalog.declared_groups import ByColumn, ByFile, GroupBy, group_keys, parse_group_by
 from dataaudit.catalog.folders import Placement, Roles, check_not_wrapped, class_folders, place
+from dataaudit.catalog.hashes import hash_list, read_hashes
 from dataaudit.catalog.keras_split import split_as_keras
 from dataaudit.catalog.manifest import METADATA_NAMES, find_manifest, find_metadata, overlay, place_listed
 from dataaudit.catalog.unsupported import check_supported
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataaudit.config import Config
+    from dataaudit.domain import HashList
 
 __all__ = ["find"]
 
@@ -61,11 +63,24 @@ def find(dataset: Path, config: Config) -> Catalog:
         raise LayoutError(_nothing_found(dataset, tree, images, placement))
     if isinstance(group_by, ByFile):
         read |= _within(root, group_by.table)
+    if config.manifest_hashes is not None:
+        read |= _within(root, find_manifest(root, config.manifest_hashes))
     paths = sorted(placement.places, key=os.fsencode)
     keys = group_keys(group_by, paths, placement.groups)
     others = _not_images(tree, read)
     skipped = sorted((*tree.skipped, *placement.skipped, *others), key=lambda entry: os.fsencode(entry.path))
-    return replace(_catalog(root, tree, placement, paths, keys, skipped), keras_split=drawn)
+    hashes = _hashes(root, tree, placement, config, paths)
+    return replace(_catalog(root, tree, placement, paths, keys, skipped), keras_split=drawn, hashes=hashes)
+
+
+def _hashes(root: Path, tree: Tree, placement: Placement, config: Config, paths: list[str]) -> HashList | None:
+    """Return the digests of ``--manifest-hashes``; else those that the manifest itself holds, as a plan's does."""
+    given = config.manifest_hashes
+    if given is not None:
+        return hash_list(given, read_hashes(find_manifest(root, given), given), paths, tree.files)
+    if config.manifest is None or not placement.digests:
+        return None
+    return hash_list(config.manifest, placement.digests, paths, tree.files)
 
 
 def _root(dataset: Path) -> Path:

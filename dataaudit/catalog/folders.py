@@ -93,6 +93,8 @@ class Placement:
     """By path; the samples, in no order."""
     groups: dict[str, str] = field(default_factory=dict)
     """Group keys by path, where the layout names some."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by path, where the layout's table has a column ``sha256``."""
     skipped: tuple[Skipped, ...] = ()
     split_folders: tuple[tuple[str, Role], ...] = ()
     split_values: frozenset[str] = frozenset()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataaudit.catalog import tables
 from dataaudit.catalog.folders import Place, Placement
+from dataaudit.catalog.hashes import checked
 from dataaudit.domain import Role, Skipped
 from dataaudit.errors import LayoutError, ManifestError, UsageError
 
@@ -35,6 +36,7 @@ class _Listing:
 
     places: dict[str, Place] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     lines: dict[str, tuple[str, int]] = field(default_factory=dict)
     left_out: list[Skipped] = field(default_factory=list)
     splits: set[str] = field(default_factory=set)
@@ -109,6 +111,7 @@ def place_listed(table: Path, given: str, images: Sequence[str], tree: Tree, rol
         labels_from=f"column 'label' of {name}",
         places=places,
         groups=listing.groups,
+        digests=listing.digests,
         skipped=tuple(skipped),
         split_values=frozenset(listing.splits),
     )
@@ -236,7 +239,7 @@ def _read(listing: _Listing, source: _Source, known: AbstractSet[str], roles: Ro
         *(["label"] if source.labelled else []),
         *([source.group_column] if source.group_column else []),
     )
-    optional = ("split", "reason", *([] if source.group_column else ["group"]))
+    optional = ("split", "reason", "sha256", *([] if source.group_column else ["group"]))
     shared: dict[tuple[str | None, str | None], Place] = {}  # one object a class and split, not one a row
     for line, cells in tables.rows(source.table, source.name, required, optional):
         where = f"{source.name}, line {line}"
@@ -258,6 +261,8 @@ def _read(listing: _Listing, source: _Source, known: AbstractSet[str], roles: Ro
         listing.lines[path] = (source.name, line)
         if group is not None:
             listing.groups[path] = group
+        if by_column["sha256"]:
+            listing.digests[path] = checked(str(by_column["sha256"]), where)
         if source.plan and split is None and reason is not None:
             listing.left_out.append(Skipped(path, "left-out", f"left out by {source.table.name}: {reason}"))
         else:

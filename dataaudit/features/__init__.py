@@ -128,6 +128,7 @@ class _Row:
     loader: int = 0
     trailing: int = 0
     zeroed: int = 0
+    strict: int = 0
 
 
 def _measure_batch(
@@ -242,5 +243,6 @@ _PLAIN: Final[dict[str, DTypeLike]] = {
     "loader": np.uint8,
     "trailing": np.int64,
     "zeroed": np.int64,
+    "strict": np.uint8,
 }
 """The columns that are one plain value a row, and their types."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import dataaudit
 from dataaudit.reports.exhibits import TABLE_LIMIT, Exhibit, PairExhibit, exhibits, limits
+from dataaudit.reports.keras_view import keras_rows, keras_sentence
 from dataaudit.reports.names import prose, shown
 from dataaudit.reports.outline import (
     Block,
@@ -95,6 +96,8 @@ def render(report: Report) -> str:
         class_rows=_class_rows(catalog.classes, splits, picked),
         unlabelled=[f"{split.unlabelled:,}" for split in splits] if any(split.unlabelled for split in splits) else (),
         classes_left_out=counted(left_out, "class", "classes") if left_out else "",
+        keras_sentence=keras_sentence(report),
+        keras_rows=keras_rows(report),
         sections=_sections(found, album),
         not_run=not_run(report),
         skipped_kinds=skipped_kinds(catalog.skipped),

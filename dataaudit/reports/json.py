@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 import dataaudit
@@ -77,6 +78,7 @@ def _dataset(report: Report) -> Value:
         "samples": len(catalog),
         "classes": list(catalog.classes),
         "fingerprint": report.fingerprint,
+        "keras_split": None if catalog.keras_split is None else asdict(catalog.keras_split),
         "splits": {
             split.name: {
                 "samples": split.samples,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dataaudit.reports.keras_view import keras_sentence
 from dataaudit.reports.names import prose, shown
 from dataaudit.reports.outline import (
     Block,
@@ -56,6 +57,10 @@ def render(report: Report, *, width: int | None = None, colour: bool = False, ex
     paragraph(console, inferred(report), 0)
     console.print()
     _table(console, report)
+    seen = keras_sentence(report)
+    if seen:
+        paragraph(console, seen, 0)
+        console.print()
     _findings(console, report, examples)
     _remainder(console, report)
     return written(console)

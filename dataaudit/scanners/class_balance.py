@@ -14,7 +14,7 @@ from dataaudit.statistics.effective import effective_number
 from dataaudit.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -103,8 +103,9 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     yield from _absent(catalog)
     yield from _near_names(catalog)
     if catalog.layout.endswith("class/file"):
-        yield from _indices(catalog)
-        yield from _folders(catalog)
+        files = files_of_classes(catalog)
+        yield from _indices(catalog, files)
+        yield from _folders(catalog, files)
     else:
         for each in (INDEX, PHANTOM, EMPTY, LINKED):
             yield NotRun(each, f"not-applicable: labels come from {catalog.labels_from}, not from folders")
@@ -204,12 +205,11 @@ def keras_indices(catalog: Catalog) -> dict[str, dict[str, int]]:
     return {top: {name: index for index, name in enumerate(sorted(names[top]))} for top in sorted(names)}
 
 
-def _indices(catalog: Catalog) -> Iterator[Finding | NotRun]:
+def _indices(catalog: Catalog, files: Mapping[str, int]) -> Iterator[Finding | NotRun]:
     maps = keras_indices(catalog)
     if len(maps) < 2:  # noqa: PLR2004 - nothing to disagree with
         yield NotRun(INDEX, "not-applicable: the dataset has no two splits with class folders")
         return
-    files = files_of_classes(catalog)
     role_of = dict(catalog.split_folders)
     tops = sorted(maps, key=lambda top: (ROLES.index(role_of[top]) if top in role_of else len(ROLES), top))
     reference = tops[0]
@@ -231,8 +231,7 @@ def _indices(catalog: Catalog) -> Iterator[Finding | NotRun]:
         yield Finding(INDEX, message, (), TableEvidence((f"index in {reference}/", f"index in {top}/"), rows))
 
 
-def _folders(catalog: Catalog) -> Iterator[Finding]:
-    files = files_of_classes(catalog)
+def _folders(catalog: Catalog, files: Mapping[str, int]) -> Iterator[Finding]:
     for folder in catalog.class_folders:
         evidence = TableEvidence(("images",), ((folder.path, (float(folder.images),)),))
         if folder.phantom:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.domain import NONE, ROLES, FileEvidence, Finding
+from dataaudit.domain import NONE, ROLES, FileEvidence, Finding, NotRun
 from dataaudit.features.loader import READ, outcome_of
+from dataaudit.features.strict import COMPLAINTS
 from dataaudit.scanners.integrity_rules import RULE_OF_FAILURE, RULES, rule
 from dataaudit.scanners.keras_folders import KERAS_ENDINGS, is_loaded
 
@@ -56,11 +57,13 @@ ORIENTATIONS: Final = (
 """What a viewer does to the stored pixels of EXIF orientation 1 to 8."""
 
 
-def scan(measurements: Measurements, config: Config) -> Iterator[Finding]:
+def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRun]:
     """Yield what is wrong with single files, by their content, their names and what the catalog set aside."""
     catalog, features = measurements.catalog, measurements.features
     yield from _failures(catalog, features)
     yield from _loader(catalog, features)
+    yield from _damage(catalog, features)
+    yield from _changed(catalog, features)
     yield from _formats(catalog, features)
     yield from _pictures(catalog, features)
     yield from _flat(measurements, config)
@@ -105,6 +108,47 @@ def _loader(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
         zeros = f" ({int(features.zeroed[row]):,} bytes of it are zeros)" if features.zeroed[row] else ""
         message = f"{outcome.found}{zeros}; {pillow}, the model gets {outcome.sees}"
         yield _file(code, catalog, row, message, f"{outcome.found}; {pillow}", "a picture that TensorFlow and Pillow read alike")
+
+
+def _damage(catalog: Catalog, features: FeatureTable) -> Iterator[Finding | NotRun]:
+    """Yield what was lost in the picture, and what lies behind it; where TensorFlow refuses the file, INT117 tells."""
+    if not features.strict.any():
+        how = "needs-extra: only with --integrity deep, which needs simplejpeg (pip install 'dataaudit[integrity]')"
+        yield NotRun(rule("INT122"), how)
+    for row in np.flatnonzero((features.zeroed > 0) | (features.trailing > 0) | (features.strict > 1)).tolist():
+        if outcome_of(int(features.loader[row])).effect == "rejected":
+            continue
+        zeros, behind = int(features.zeroed[row]), int(features.trailing[row])
+        complaint = COMPLAINTS[int(features.strict[row])].words
+        if zeros:
+            told = f"{zeros:,} bytes of its coded pixels are zeros that begin and end where blocks of a disk do"
+            yield _file("INT120", catalog, row, told, f"{zeros:,} zero bytes", "coded pixels throughout")
+        if behind:
+            told = f"{behind:,} of its {int(features.file_bytes[row]):,} bytes follow the end of the picture"
+            yield _file("INT121", catalog, row, told, f"{behind:,} bytes behind the end", "nothing behind the end")
+        if complaint:
+            yield _file(
+                "INT122", catalog, row, f"strictly decoded: {complaint}", complaint, "pixels that decode without a warning"
+            )
+
+
+def _changed(catalog: Catalog, features: FeatureTable) -> Iterator[Finding | NotRun]:
+    """Yield what is not as a committed list of digests has it."""
+    hashes = catalog.hashes
+    if hashes is None:
+        why = "not-applicable: no committed digests (--manifest-hashes FILE, or a manifest with a column sha256)"
+        yield from (NotRun(rule(code), why) for code in ("INT123", "INT124"))
+        return
+    for row, listed in enumerate(hashes.digests):
+        found = features.hex_digest(row)
+        if not listed:
+            yield _file("INT124", catalog, row, f"{hashes.name} does not list it", "no digest", f"a line in {hashes.name}")
+        elif found and found != listed:
+            told = f"its content is not what {hashes.name} says (SHA-256 {found[:12]}…, not {listed[:12]}…)"
+            yield _file("INT123", catalog, row, told, found, listed)
+    for path in hashes.missing:
+        evidence = FileEvidence("no such file", f"the file that {hashes.name} lists")
+        yield Finding(rule("INT123"), f"{path}: {hashes.name} lists it, and the dataset has no such file", (), evidence)
 
 
 def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ neither such a copy nor a mate of their declared group in another split.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
-    from dataaudit.domain import Catalog, CopyGraph, Finding, Measurements, Role
+    from dataaudit.domain import Catalog, CopyGraph, Finding, KerasSplit, Measurements, Role
 
 __all__ = ["leaks", "majority_baseline", "summarise"]
 
@@ -102,7 +102,18 @@ def _level(catalog: Catalog, findings: Sequence[Finding], known: tuple[Leak, ...
     if any(_undermines(catalog, finding) for finding in findings):
         return "not-trustworthy"
     ignored = any(leak.leaked for leak in known)  # leaks whose rules were left out by --select or --ignore
+    if not _labelled(catalog, _scored(known, findings)):
+        return "suspect"
     return "suspect" if ignored or any(finding.rule.severity != "info" for finding in findings) else "trustworthy"
+
+
+def _labelled(catalog: Catalog, scored: Leak | None) -> bool:
+    """Whether any image that is scored (any at all, where nothing is split) has a label: without one there is no score."""
+    rows = slice(None) if scored is None else catalog.rows_of(scored.split)
+    return bool((catalog.label_codes[rows] != NONE).any())
+
+
+_UNLABELLED: Final = "no image has a label, so no score can be judged"
 
 
 def _undermines(catalog: Catalog, finding: Finding) -> bool:
@@ -135,6 +146,8 @@ def _sentence(
     name = _NAMES[scored.split]
     parts = list(_facts(measurements, findings, known, scored))
     rest = [finding for finding in findings if finding.rule.severity != "info" and not _undermines(catalog, finding)]
+    if not _labelled(catalog, scored):
+        parts.append(_UNLABELLED)
     if level != "not-trustworthy" and not scored.leaked:
         parts.append(f"no {name} image is a proved copy of another split's")
     if level == "suspect" and rest:
@@ -202,6 +215,8 @@ def _unsplit(measurements: Measurements, findings: Sequence[Finding], level: Lev
             if share
             else "no copies and no declared groups, so a random 80/20 split would leak nothing"
         )
+    if len(catalog) and not _labelled(catalog, None):
+        parts.append(_UNLABELLED)
     rest = [finding for finding in findings if finding.rule.severity != "info" and finding.rule.code != "LEK208"]
     if rest:
         parts.append(_listed(rest))
@@ -251,6 +266,16 @@ def _search_notes(copies: CopyGraph) -> Iterator[str]:
         yield f"Descriptor index: {share} on {index.sampled:,} sampled pictures."
 
 
+def _second_call(drawn: KerasSplit) -> str:
+    """Say what two calls of Keras that are not alike would make of the split."""
+    n = drawn.validation
+    return (
+        f"This is the split of two calls with validation_split={drawn.share:g} and seed={drawn.seed}. With another seed in the "
+        f"second, {drawn.other_seed} of {counted(n, 'validation file')} ({percent(drawn.other_seed / n)}) would be training "
+        f"files; with shuffle=False in it, {drawn.unshuffled} ({percent(drawn.unshuffled / n)})."
+    )
+
+
 def _unsplit_notes(config: Config) -> Iterator[str]:
     if config.val_accuracy is not None:
         yield (
@@ -262,6 +287,8 @@ def _unsplit_notes(config: Config) -> Iterator[str]:
 def _notes(catalog: Catalog, known: tuple[Leak, ...], scored: Leak, config: Config) -> Iterator[str]:
     if "train" not in {leak.split for leak in known}:
         yield "The dataset has no train split: copies between training and these images cannot be seen."
+    if catalog.keras_split is not None:
+        yield _second_call(catalog.keras_split)
     accuracy = config.val_accuracy
     if accuracy is None or not scored.samples:
         return
