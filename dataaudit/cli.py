@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dataaudit.config import Config
-    from dataaudit.domain import Report, Rule
+    from dataaudit.domain import Measurements, Report, Rule, SelfTest
     from dataaudit.fixers.apply import Mode
     from dataaudit.pipeline import Observer
 
@@ -80,6 +80,13 @@ SPLIT_OPTIONS = (
 FAIL_OPTIONS = (
     click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]), default="error", show_default=True),
     click.option("--require", multiple=True, metavar="CODE", callback=known_codes, help="Exit 3 if this rule could not run."),
+)
+SELFTEST_OPTION = click.option(
+    "--selftest",
+    "saved",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What `dataaudit selftest DATASET --format json` printed: say how many copies may have been missed.",
 )
 OUTPUT_OPTIONS = (
     click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of stdout."),
@@ -146,8 +153,17 @@ def main() -> None:
 @main.command()
 @DATASET
 @options(CONFIG_OPTIONS, SPLIT_OPTIONS, FAIL_OPTIONS[1:], OUTPUT_OPTIONS)
+@SELFTEST_OPTION
 @click.option("--output", type=click.Path(path_type=Path), default=Path("dataaudit-report"), show_default=True)
-def audit(dataset: Path, form: str, reports: tuple[str, ...], output: Path, require: tuple[str, ...], **given: object) -> None:
+def audit(
+    dataset: Path,
+    form: str,
+    reports: tuple[str, ...],
+    output: Path,
+    require: tuple[str, ...],
+    saved: Path | None,
+    **given: object,
+) -> None:
     """Do it all: scan, plan the split, weights, augmentation and pipeline.py, reports, into --output DIR."""
     from dataaudit import pipeline  # noqa: PLC0415 - --help imports nothing heavy
     from dataaudit.fixers import plan_folder  # noqa: PLC0415
@@ -159,7 +175,7 @@ def audit(dataset: Path, form: str, reports: tuple[str, ...], output: Path, requ
     plan_folder.refuse(output, dataset)
     with progress(quiet=bool(given["quiet"])) as observe:
         measurements = pipeline.measure(dataset, config, observe)
-    report = pipeline.judge(measurements, config)
+    report = pipeline.judge(measurements, config, known_recall(saved, measurements, config))
     tell(report, form, targets)  # first: where no plan can be made, the findings say why
     plan = pipeline.correct(measurements, config)
     plan_folder.write(plan, output)
@@ -177,12 +193,14 @@ def audit(dataset: Path, form: str, reports: tuple[str, ...], output: Path, requ
 @main.command()
 @DATASET
 @options(CONFIG_OPTIONS, FAIL_OPTIONS, OUTPUT_OPTIONS)
+@SELFTEST_OPTION
 @click.option("--output", type=click.Path(path_type=Path), help="Write report.html and report.json to this directory.")
 def scan(
     dataset: Path,
     form: str,
     reports: tuple[str, ...],
     output: Path | None,
+    saved: Path | None,
     fail_on: str,
     require: tuple[str, ...],
     **given: object,
@@ -196,9 +214,28 @@ def scan(
         targets += [("html", output / "report.html"), ("json", output / "report.json")]
     refuse_outputs([path for _, path in targets], dataset)
     with progress(quiet=bool(given["quiet"])) as observe:
-        report = pipeline.scan(dataset, config, observe)
+        measurements = pipeline.measure(dataset, config, observe)
+    report = pipeline.judge(measurements, config, known_recall(saved, measurements, config))
     tell(report, form, targets)
     sys.exit(exit_code(report, fail_on, require))
+
+
+@main.command()
+@DATASET
+@options(CONFIG_OPTIONS)
+@click.option("--queries", type=click.IntRange(min=1), default=120, show_default=True, metavar="N", help="Copies to plant.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the draw.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of stdout.")
+def selftest(dataset: Path, queries: int, seed: int, form: str, **given: object) -> None:
+    """Plant copies of DATASET's own images, outside of it, and say how many of them a scan finds."""
+    from dataaudit import pipeline  # noqa: PLC0415
+    from dataaudit.reports.selftest import render  # noqa: PLC0415
+    from dataaudit.selftest.saved import dumps  # noqa: PLC0415
+
+    config = configured(given)
+    with progress(quiet=bool(given["quiet"])) as observe:
+        outcome = pipeline.selftest(dataset, config, queries=queries, seed=seed, observe=observe)
+    click.echo(printable(dumps(outcome, config) if form == "json" else render(outcome)), nl=False)
 
 
 @main.command()
@@ -373,6 +410,15 @@ def cached_in(cache_dir: str | None) -> Config:
     from dataaudit.config import Config  # noqa: PLC0415
 
     return Config.load().merged(cache_dir=cache_dir)
+
+
+def known_recall(saved: Path | None, measurements: Measurements, config: Config) -> SelfTest | None:
+    """Read the self-test that ``--selftest`` names."""
+    if saved is None:
+        return None
+    from dataaudit.selftest.saved import load  # noqa: PLC0415
+
+    return load(saved, measurements.fingerprint(), config)
 
 
 def pair(text: str, separator: str, expected: str) -> tuple[str, str]:

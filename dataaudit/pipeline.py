@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataaudit.config import Config
-    from dataaudit.domain import Catalog, Plan
+    from dataaudit.domain import Catalog, Plan, SelfTest
 
     Observer = Callable[[str, int, int, int], None]
     """Called with (stage, done, total, found) as the work goes on. Stages: ``measure`` (images; found: unreadable ones),
-    ``compare`` (pairs; found: copies), ``judge``; total is 0 where nothing is counted."""
+    ``compare`` (pairs; found: copies), ``judge``; of a self-test also ``plant`` (copies); total is 0
+    where nothing is counted."""
 
-__all__ = ["correct", "judge", "measure", "measure_catalog", "scan"]
+__all__ = ["correct", "judge", "measure", "measure_catalog", "scan", "selftest"]
 
 
 def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Report:
@@ -96,13 +97,19 @@ def measure_catalog(
     return Measurements(catalog, features, copies, infer(catalog, features, copies, config))
 
 
-def judge(measurements: Measurements, config: Config) -> Report:
-    """Run every rule that is selected; the report holds what was found and what could not be checked."""
+def judge(measurements: Measurements, config: Config, selftest: SelfTest | None = None) -> Report:
+    """Run every rule that is selected; the report holds what was found and what could not be checked.
+
+    Args:
+        measurements: of the dataset.
+        config: rules and their thresholds.
+        selftest: of this dataset; with it the report says how many copies may have been missed.
+    """
     from dataaudit.scanners import judge as judge_by_rules  # noqa: PLC0415
     from dataaudit.scanners.verdict import summarise  # noqa: PLC0415
 
     findings, rules_run, rules_not_run = judge_by_rules(measurements, config)
-    summary = summarise(measurements, findings, config)
+    summary = summarise(measurements, findings, config, selftest)
     return Report(measurements, summary, findings, rules_run, rules_not_run, measurements.fingerprint())
 
 
@@ -111,6 +118,21 @@ def correct(measurements: Measurements, config: Config) -> Plan:
     from dataaudit.fixers import make_plan  # noqa: PLC0415
 
     return make_plan(measurements, config)
+
+
+def selftest(dataset: Path, config: Config, *, queries: int, seed: int = 0, observe: Observer | None = None) -> SelfTest:
+    """Measure a dataset, plant copies of its pictures, and count how many are found; nothing is written into it.
+
+    Raises:
+        LayoutError, ManifestError: as :func:`scan`.
+        UsageError: if there are fewer than two pictures.
+    """
+    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
+    from dataaudit.selftest import run  # noqa: PLC0415
+
+    measurements = measure(dataset, config, observe)
+    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
+        return run(measurements, config, engine, queries=queries, seed=seed, progress=observe)
 
 
 def _cores() -> int:

@@ -53,6 +53,8 @@ def relate(
     progress: Progress | None = None,
     only: NDArray[np.int64] | None = None,
     cache: Cache | None = None,
+    *,
+    touching: NDArray[np.bool_] | None = None,
 ) -> CopyGraph:
     """Find the copies among the readable rows.
 
@@ -65,6 +67,7 @@ def relate(
         only: rows to find the copies of, and what those are copies of in turn; None: all. Byte- and pixel-identical
             files are told of all rows, and so are the rows too flat to be compared.
         cache: knows what pairs of contents were compared before.
+        touching: (n,) nominate among all as ever, but verify only the nominations that such a row is part of; None: all.
 
     Returns:
         Every pair found. Pairs inside one component that were not needed to join it may be missing where a picture
@@ -82,6 +85,8 @@ def relate(
     thresholds: Thresholds | None = None
     recall: IndexRecall | None = None
     for nominations in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
+        if touching is not None:
+            nominations = nominations.of(touching)  # noqa: PLW2901 - what is left of them
         if thresholds is None:
             thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
         recall = recall or nominations.index_recall

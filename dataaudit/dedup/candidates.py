@@ -49,6 +49,12 @@ class Nominations:
         """Return the number of nominations."""
         return len(self.a)
 
+    def of(self, rows: NDArray[np.bool_]) -> Nominations:
+        """Return the nominations that one of ``rows``, (n,) a flag a row, is part of."""
+        kept = rows[self.a] | rows[self.b]
+        columns = {name: getattr(self, name)[kept] for name in ("a", "b", "orientation", "distance")}
+        return replace(self, **columns)
+
 
 def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate by perceptual hash in eight orientations: near in 64 bits, confirmed by 256.

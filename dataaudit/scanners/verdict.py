@@ -17,6 +17,7 @@ import numpy as np
 
 from dataaudit.domain import NONE, ROLES, Baseline, Leak, Summary
 from dataaudit.scanners.leakage import expected_random_leak
+from dataaudit.statistics.missed import missed_at_most
 from dataaudit.statistics.proportions import wilson
 from dataaudit.wording import counted, percent
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
-    from dataaudit.domain import Catalog, CopyGraph, Finding, KerasSplit, Measurements, Role
+    from dataaudit.domain import Catalog, CopyGraph, Finding, KerasSplit, Measurements, Role, SelfTest
 
 __all__ = ["leaks", "majority_baseline", "summarise"]
 
@@ -35,18 +36,29 @@ _NAMES: dict[Role, str] = {"train": "training", "val": "validation", "test": "te
 _WORDS: dict[Level, str] = {"trustworthy": "TRUSTWORTHY", "suspect": "SUSPECT", "not-trustworthy": "NOT TRUSTWORTHY"}
 
 
-def summarise(measurements: Measurements, findings: Sequence[Finding], config: Config) -> Summary:
-    """Return the verdict on the validation split (on test where there is no validation; on all where nothing is split)."""
+def summarise(
+    measurements: Measurements, findings: Sequence[Finding], config: Config, selftest: SelfTest | None = None
+) -> Summary:
+    """Return the verdict on the validation split (on test where there is no validation; on all where nothing is split).
+
+    Args:
+        measurements: of the dataset.
+        findings: of the rules.
+        config: ``val_accuracy``.
+        selftest: what the search found of planted copies of this dataset; None where none was run.
+    """
     catalog = measurements.catalog
     known = leaks(measurements)
     level = _level(catalog, findings, known)
     scored = _scored(known, findings)
     if scored is None:
         notes = (*_unsplit_notes(config), *_power_notes(findings), *_search_notes(measurements.copies))
+        notes = (*notes, *_missed_notes(measurements, None, selftest))
         return Summary(level, _unsplit(measurements, findings, level), known, notes)
     sentence = _sentence(measurements, findings, level, known, scored)
     said = (*_notes(catalog, known, scored, config), *_power_notes(findings, scored.split), *_split_last(catalog, findings))
-    return Summary(level, sentence, known, (*said, *_search_notes(measurements.copies)))
+    missed = _missed_notes(measurements, scored, selftest)
+    return Summary(level, sentence, known, (*said, *_search_notes(measurements.copies), *missed))
 
 
 def leaked_rows(catalog: Catalog, copies: CopyGraph) -> NDArray[np.bool_]:
@@ -274,6 +286,35 @@ def _second_call(drawn: KerasSplit) -> str:
         f"second, {drawn.other_seed} of {counted(n, 'validation file')} ({percent(drawn.other_seed / n)}) would be training "
         f"files; with shuffle=False in it, {drawn.unshuffled} ({percent(drawn.unshuffled / n)})."
     )
+
+
+def _missed_notes(measurements: Measurements, scored: Leak | None, selftest: SelfTest | None) -> Iterator[str]:
+    """Say how many copies may have been missed: only where a self-test of this dataset measured what share is found."""
+    if selftest is None or not selftest.planted:
+        return
+    found, planted = selftest.found, selftest.planted
+    low, high = wilson(found, planted)
+    if scored is None:
+        copied = sum(len(group) - 1 for group in measurements.copies.groups())
+        known, all_of = copied, f"{counted(len(measurements.catalog), 'image')}"
+    else:
+        known, all_of = scored.leaked, f"{counted(scored.samples, f'{_NAMES[scored.split]} image')}"
+    rest = (len(measurements.catalog) if scored is None else scored.samples) - known
+    has = "other copies" if scored is None else "copies in another split"
+    worst = min((family for family in selftest.families if family.planted), key=lambda family: family.found / family.planted)
+    worst_low = wilson(worst.found, worst.planted)[0]
+    interval = f"{percent(low, 0)} to {percent(high, 0)}, 95 % Wilson interval"
+    likely, worse = (_up_to(missed_at_most(known, recall, rest)) for recall in (low, worst_low))
+    yield (
+        f"{known:,} of {all_of} are known to have {has}. Of {counted(planted, 'planted copy', 'planted copies')} of this "
+        f"dataset's images the search found {found} ({interval}); at that recall about {likely} more may be missed, if copies "
+        f"were made in the ways that were planted, in equal parts; {worse}, if all were made in the way that is found worst "
+        f"({worst.family}: {worst.found} of {worst.planted} found)."
+    )
+
+
+def _up_to(most: int) -> str:
+    return f"0 to {most:,}" if most else "0"
 
 
 def _unsplit_notes(config: Config) -> Iterator[str]:
