@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import shutil
 import subprocess
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     Maker = Callable[[Image.Image, np.random.Generator, Image.Image], Image.Image | bytes]
 
+CONVERT = next((name for name in ("convert-im6.q16", "magick") if shutil.which(name)), "convert")
+"""The program itself, where ``convert`` may be a wrapper around it."""
 OUTSIDE = ("black", "white", "edge")
 """What is put where a moved picture leaves a gap."""
 
@@ -26,7 +29,7 @@ def convert(picture: Image.Image, *operations: str, to: str = "ppm") -> bytes:
     """Run ``convert`` on a picture and return the file it makes."""
     buffer = io.BytesIO()
     picture.save(buffer, "PPM")
-    command = ["convert", "-limit", "thread", "1", "ppm:-", *operations, f"{to}:-"]
+    command = [CONVERT, "-limit", "thread", "1", "ppm:-", *operations, f"{to}:-"]
     return subprocess.run(command, input=buffer.getvalue(), capture_output=True, check=True, env=os.environ).stdout
 
 

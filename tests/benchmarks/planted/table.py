@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planted.imagemagick import CONVERT
+
 from dataaudit import __version__
 from dataaudit.statistics.proportions import wilson
 
@@ -45,7 +47,7 @@ def replace_section(file: Path, title: str, section: str) -> None:
 
 def _conditions(given: argparse.Namespace, searcher: Searcher, peers: dict[str, Any]) -> list[str]:
     count = len(searcher.gallery)
-    imagemagick = subprocess.run(["convert", "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    imagemagick = subprocess.run([CONVERT, "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
     packages = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow-cpu", "numpy", "pillow"))
     size = f", short side at most {given.size} px" if given.size else ""
     size = f", short side at most {given.size} px" if given.size else ""
