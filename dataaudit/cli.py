@@ -224,9 +224,8 @@ def scan(
 @DATASET
 @options(CONFIG_OPTIONS)
 @click.option("--queries", type=click.IntRange(min=1), default=120, show_default=True, metavar="N", help="Copies to plant.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the draw.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of stdout.")
-def selftest(dataset: Path, queries: int, seed: int, form: str, **given: object) -> None:
+def selftest(dataset: Path, queries: int, form: str, **given: object) -> None:
     """Plant copies of DATASET's own images, outside of it, and say how many of them a scan finds."""
     from dataaudit import pipeline  # noqa: PLC0415
     from dataaudit.reports.selftest import render  # noqa: PLC0415
@@ -234,7 +233,7 @@ def selftest(dataset: Path, queries: int, seed: int, form: str, **given: object)
 
     config = configured(given)
     with progress(quiet=bool(given["quiet"])) as observe:
-        outcome = pipeline.selftest(dataset, config, queries=queries, seed=seed, observe=observe)
+        outcome = pipeline.selftest(dataset, config, queries=queries, seed=config.seed, observe=observe)
     click.echo(printable(dumps(outcome, config) if form == "json" else render(outcome)), nl=False)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dataaudit.engines import Engine
 
     Progress = Callable[[str, int, int, int], None]
-    """Called with (stage, done, total, found); stages: ``plant`` (copies), ``measure`` (images), ``compare`` (pairs; found: copies)."""
+    """Called with (stage, done, total, found); stages: ``plant``, ``measure`` and ``compare``, whose found are copies."""
 
 __all__ = ["FAMILIES", "run"]
 
