@@ -58,10 +58,11 @@ class Config(BaseModel):
     )
     hamming64: int = Field(10, ge=0, le=16, description="bits of 64 within which two pictures are nominated as copies")
     hamming256: int = Field(72, ge=0, le=128, description="bits of 256 within which a nomination is looked at")
-    neighbours: int = Field(5, ge=0, le=100, description="nearest pictures by copy descriptor that are looked at; 0: none")
+    neighbours: int = Field(16, ge=0, le=100, description="nearest pictures by copy descriptor that are looked at; 0: none")
     descriptor_score: float = Field(
-        0.02, ge=-1, le=1, description="normalised descriptor similarity of a nomination, at 10,000 images"
+        -0.08, ge=-1, le=1, description="normalised descriptor similarity of a nomination, at 10,000 images"
     )
+    agreement: int = Field(7, ge=3, le=32, description="local features that must agree on one map to be looked at")
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")
     proved_median: float = Field(0.95, ge=0, le=1, description="median local correlation from which a copy is proved, with …")
     proved_quartile: float = Field(0.85, ge=0, le=1, description="… the lower quartile of the local correlations")

@@ -228,6 +228,8 @@ class FeatureTable:
     """(n, 8, 4) 256-bit perceptual hash, likewise."""
     descriptor: NDArray[np.float16]
     """(n, 128) copy descriptor of the measured picture, of length 1; much the same for all eight orientations."""
+    keypoints: NDArray[np.uint8]
+    """(n, 80, 18) local features of the measured picture: x, y and 128 bits each; zeros where it has fewer corners."""
     properties: NDArray[np.float32]
     """(n, len(PROPERTY_NAMES)) statistics of the measured picture."""
     width: NDArray[np.int32]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.dedup.consistency import agreement
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.hamming import stream_within
 from dataaudit.dedup.neighbours import nearest
@@ -29,6 +30,9 @@ _DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit o
 _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten times as many pictures (measured)
 _FULL_RADIUS_UP_TO: Final = 100_000
 _PAIRS_A_BIT: Final = 5.4
+_FEW_KEYPOINTS: Final = 24
+_CLEARLY: Final = 0.06  # of score: what a nomination needs more where local features cannot speak
+_BLOCK: Final = 4096
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
 
@@ -51,8 +55,11 @@ class Nominations:
 
     def of(self, rows: NDArray[np.bool_]) -> Nominations:
         """Return the nominations that one of ``rows``, (n,) a flag a row, is part of."""
-        kept = rows[self.a] | rows[self.b]
-        columns = {name: getattr(self, name)[kept] for name in ("a", "b", "orientation", "distance")}
+        return self.only(rows[self.a] | rows[self.b])
+
+    def only(self, chosen: NDArray[np.bool_]) -> Nominations:
+        """Return the chosen ones, (nominations,) flags."""
+        columns = {name: getattr(self, name)[chosen] for name in ("a", "b", "orientation", "distance")}
         return replace(self, **columns)
 
 
@@ -101,8 +108,24 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     least = descriptor_least(len(rows), config)
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
-    proposed = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
-    return replace(proposed, index_recall=found.recall)
+    wanted = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
+    return replace(wanted.only(_consistent(features, wanted, least + _CLEARLY, config)), index_recall=found.recall)
+
+
+def _consistent(features: FeatureTable, wanted: Nominations, clear: float, config: Config) -> NDArray[np.bool_]:
+    """Return which nominations the local features of both pictures bear out, where both have enough of them.
+
+    Where one has not (a smooth or tiny picture), the nomination stands if its score is at least ``clear``.
+    """
+    few = features.keypoints.any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
+    unheard = few[wanted.a] | few[wanted.b]
+    kept: NDArray[np.bool_] = unheard & (wanted.distance <= _AFTER_HASHES + (1.0 - clear) / 2.0)
+    asked = np.flatnonzero(~unheard)
+    for start in range(0, len(asked), _BLOCK):
+        part = asked[start : start + _BLOCK]
+        agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]])
+        kept[part] = agreeing >= config.agreement
+    return kept
 
 
 def descriptor_least(size: int, config: Config) -> float:

@@ -13,6 +13,7 @@ from dataaudit.domain import PROPERTY_NAMES, Failure, FeatureTable
 from dataaudit.engines import Lost
 from dataaudit.features.cache import Recalled, recall
 from dataaudit.features.descriptor import DIMENSIONS, describe
+from dataaudit.features.keypoints import COUNT, WIDTH
 from dataaudit.features.provenance import REGIONS, colours
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         phash64=np.zeros((len(rows), 8), np.uint64),
         phash256=np.zeros((len(rows), 8, 4), np.uint64),
         descriptor=np.zeros((len(rows), DIMENSIONS), np.float16),
+        keypoints=np.zeros((len(rows), COUNT, WIDTH), np.uint8),
         properties=np.full((len(rows), len(PROPERTY_NAMES)), np.nan, np.float32),
         colours=np.zeros((len(rows), len(REGIONS), 3), np.uint8),
         edge_spread=np.zeros((len(rows), 8), np.uint8),
@@ -209,6 +211,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         squashed = [picture.squashed for picture in pictures if picture.squashed is not None]
         if squashed:
             table.descriptor[places] = describe(squashed)
+            table.keypoints[places] = [picture.keypoints for picture in pictures if picture.keypoints is not None]
     return table
 
 

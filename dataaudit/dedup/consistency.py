@@ -1,0 +1,106 @@
+"""May two pictures be copies? Asked of their local features alone, without a pixel: do they lie alike up to an affine map?
+
+Each feature of a is matched to its nearest of b by Hamming distance, if clearly nearer than the second nearest (the ratio
+test; Lowe, IJCV 2004). Of the best matches every three give an affine map; what counts is how many of them agree on one
+(RANSAC, Fischler and Bolles 1981, with every sample drawn). Unrelated pictures have hardly ever more than four.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["agreement"]
+
+_RATIO: Final = 0.85
+_DRAWN: Final = 12  # the best matches of a pair; every three of them give a map
+_COUNTED: Final = 32  # the best matches that may agree with it
+_TOLERANCE: Final = 2.0  # pixels of the 80-px view
+_LEAST_AREA: Final = 60.0  # square pixels of the parallelogram of three points: less says nothing of a map
+_SQUEEZE: Final = 2.2  # largest singular value over smallest: more is no believable map
+_GROWTH: Final = 16.0  # of areas, either way
+_BLOCK: Final = 64  # pairs at a time: 10 MiB
+_NONE: Final = 255
+
+
+def agreement(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count the matches that agree on one affine map, for each of many pairs.
+
+    Args:
+        a: (pairs, features, 18) local features (``features.keypoints``) of the first pictures.
+        b: likewise of the second.
+
+    Returns:
+        (pairs,), 0 to 32: the most that agree, with a as it is or mirrored.
+    """
+    blocks = [_block(a[start : start + _BLOCK], b[start : start + _BLOCK]) for start in range(0, len(a), _BLOCK)]
+    return np.concatenate(blocks) if blocks else np.empty(0, np.int64)
+
+
+def _block(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+    bits_a, bits_b = (np.ascontiguousarray(features[..., 2:]).view(np.uint64) for features in (a, b))
+    absent_a, absent_b = np.asarray(~a.any(axis=2)), np.asarray(~b.any(axis=2))
+    best = np.zeros(len(a), np.int64)
+    for mirrored in (False, True):
+        turned = bits_a[..., ::-1] if mirrored else bits_a
+        distance, feature_a, feature_b = _matches(turned, bits_b, absent_a, absent_b)
+        points_a = np.take_along_axis(a[..., :2], feature_a[..., None], axis=1).astype(np.float32)
+        points_b = np.take_along_axis(b[..., :2], feature_b[..., None], axis=1).astype(np.float32)
+        if mirrored:
+            points_a[..., 0] *= -1
+        np.maximum(best, _agreeing(points_a, points_b, distance < _NONE), out=best)
+    return best
+
+
+def _matches(
+    a: NDArray[np.uint64], b: NDArray[np.uint64], absent_a: NDArray[np.bool_], absent_b: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the best matches of each pair: Hamming distance (``_NONE``: no match), feature of a, feature of b; (pairs, 12)."""
+    distance = np.bitwise_count(a[:, :, None, 0] ^ b[:, None, :, 0])
+    distance += np.bitwise_count(a[:, :, None, 1] ^ b[:, None, :, 1])
+    distance[np.broadcast_to(absent_b[:, None, :], distance.shape)] = _NONE
+    nearest = distance.argmin(axis=2)
+    best = np.take_along_axis(distance, nearest[..., None], axis=2)[..., 0]
+    np.put_along_axis(distance, nearest[..., None], _NONE, axis=2)
+    best[(best >= _RATIO * distance.min(axis=2)) | absent_a] = _NONE
+    chosen = np.argsort(best, axis=1, kind="stable")[:, :_COUNTED]
+    return np.take_along_axis(best, chosen, axis=1), chosen, np.take_along_axis(nearest, chosen, axis=1)
+
+
+def _agreeing(a: NDArray[np.float32], b: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the largest number of points (pairs, m, 2) that one affine map of a onto b brings within the tolerance."""
+    i, j, k = _triples(min(_DRAWN, a.shape[1]))
+    (ax, ay), (bx, by) = np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0)
+    ux, uy, vx, vy = (p[:, j] - p[:, i] for p in (ax, ay, bx, by))
+    sx, sy, tx, ty = (p[:, k] - p[:, i] for p in (ax, ay, bx, by))
+    area, area_b = ux * sy - uy * sx, vx * ty - vy * tx
+    usable = (np.abs(area) > _LEAST_AREA) & valid[:, i] & valid[:, j] & valid[:, k]
+    area = np.where(usable, area, 1.0)
+    # The map's linear part (xx xy; yx yy) takes (u, s) to (v, t).
+    xx, xy = (vx * sy - tx * uy) / area, (tx * ux - vx * sx) / area
+    yx, yy = (vy * sy - ty * uy) / area, (ty * ux - vy * sx) / area
+    growth = area_b / area
+    usable &= (growth > 1 / _GROWTH) & (growth < _GROWTH)
+    usable &= xx**2 + xy**2 + yx**2 + yy**2 <= (_SQUEEZE + 1 / _SQUEEZE) * growth
+    pair, triple = np.nonzero(usable)
+    counts = np.zeros(len(a), np.int64)
+    if len(pair):
+        origin = i[triple]
+        x, y = ax[pair] - ax[pair, origin][:, None], ay[pair] - ay[pair, origin][:, None]
+        xx, xy, yx, yy = (part[pair, triple][:, None] for part in (xx, xy, yx, yy))
+        off_x = xx * x + xy * y - (bx[pair] - bx[pair, origin][:, None])
+        off_y = yx * x + yy * y - (by[pair] - by[pair, origin][:, None])
+        agree = (off_x**2 + off_y**2 <= _TOLERANCE**2) & valid[pair]
+        np.maximum.at(counts, pair, agree.sum(axis=1))
+    return counts
+
+
+@cache
+def _triples(matches: int) -> NDArray[np.intp]:
+    return np.array(list(combinations(range(matches), 3)), np.intp).T

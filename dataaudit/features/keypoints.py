@@ -1,0 +1,124 @@
+"""Local features: up to 80 corners of a picture and what stands around each of them, in 1,440 bytes.
+
+Corners are those of the minimum eigenvalue (Shi and Tomasi, "Good features to track", CVPR 1994) at three scales, turned by
+the patch's intensity centroid (Rosin, CVIU 1999) and described by 128 comparisons of two smoothed pixels each (BRIEF,
+Calonder et al., ECCV 2010). The comparisons lie symmetrically about the patch's own axis: those of a mirror image are
+the same bits in another order, so mirrored copies need no features of their own.
+
+They tell without any pixel whether two pictures may be copies (``dedup.consistency``). Runs in workers only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dataaudit.engines.memory import unlimited
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+__all__ = ["COUNT", "WIDTH", "keypoints"]
+
+COUNT: Final = 80
+"""Local features of a picture, at most."""
+WIDTH: Final = 18
+"""Bytes of a local feature: x, y, and 128 bits; the second 64 bits are the first 64 of the mirror image."""
+_SHORT_SIDE: Final = 80  # pixels; positions are whole pixels of this view
+_LONG_SIDE: Final = 240
+_SCALES: Final = (1.0, 0.71, 0.5)
+_REACH: Final = 7  # pixels around a corner that its description looks at
+_SPREAD: Final = 2.8  # standard deviation of the compared pixels' places
+_QUALITY: Final = 0.01  # of the strongest corner
+_APART: Final = 3  # pixels between corners
+
+
+def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
+    """Return the local features of a picture, (``COUNT``, ``WIDTH``) uint8; rows of zeros where it has fewer corners.
+
+    Args:
+        luma: the measured picture in mode ``L``.
+    """
+    from PIL import Image as Pillow  # noqa: PLC0415 - workers only
+
+    scale = min(_SHORT_SIDE / min(luma.size), _LONG_SIDE / max(luma.size))
+    size = max(1, round(luma.width * scale)), max(1, round(luma.height * scale))
+    method = Pillow.Resampling.BOX if scale < 1 else Pillow.Resampling.BICUBIC
+    view = np.asarray(luma.resize(size, method))
+    found = np.zeros((COUNT, WIDTH), np.uint8)
+    share = COUNT / sum(scale**2 for scale in _SCALES)
+    filled = 0
+    for scale in _SCALES:
+        wanted = COUNT - filled if scale == _SCALES[-1] else round(share * scale**2)
+        part = _at_scale(view, scale, wanted)
+        found[filled : filled + len(part)] = part
+        filled += len(part)
+    return found
+
+
+def _at_scale(view: NDArray[np.uint8], scale: float, wanted: int) -> NDArray[np.uint8]:
+    """Return the ``wanted`` strongest corners of the view at one scale, (n, WIDTH)."""
+    cv2 = _opencv()
+    height, width = view.shape
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    level = view if scale == 1 else cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+    corners = cv2.goodFeaturesToTrack(level, wanted, _QUALITY, _APART)
+    if corners is None:
+        return np.zeros((0, WIDTH), np.uint8)
+    corners = corners.reshape(-1, 2)
+    found = np.empty((len(corners), WIDTH), np.uint8)
+    found[:, :2] = np.rint((corners + 0.5) / scale - 0.5).clip(0, 255)
+    padded = cv2.copyMakeBorder(cv2.blur(level, (5, 5)), *(4 * [_REACH + 1]), cv2.BORDER_REFLECT_101)
+    places = np.rint(corners).astype(np.intp) + _REACH + 1
+    found[:, 2:] = np.packbits(_comparisons(padded, places), axis=1)
+    return found
+
+
+def _comparisons(padded: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Compare smoothed pixels around each place (n, 2; x, y) in the patch's own direction: (n, 128) bool."""
+    stride, pixels = padded.shape[1], padded.ravel()
+    centre = (places[:, 1] * stride + places[:, 0])[:, None]
+    x, y = _disc()
+    patch = pixels[centre + (y * stride + x)].astype(np.float32)  # sums of whole numbers below 2²⁴: exact in any order
+    moment_x, moment_y = patch @ x.astype(np.float32), patch @ y.astype(np.float32)
+    length = np.maximum(np.hypot(moment_x, moment_y), 1e-6)
+    cos, sin = (moment_x / length)[:, None], (moment_y / length)[:, None]
+    first, second = (
+        pixels[centre + np.rint(sin * x + cos * y).astype(np.intp) * stride + np.rint(cos * x - sin * y).astype(np.intp)]
+        for x, y in (_pattern()[:, :2].T, _pattern()[:, 2:].T)
+    )
+    compared: NDArray[np.bool_] = first < second
+    return compared
+
+
+@cache
+def _disc() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
+    inside = x**2 + y**2 <= _REACH**2 + 1
+    return x[inside], y[inside]
+
+
+@cache
+def _pattern() -> NDArray[np.float32]:
+    """(128, 4): x and y of the two pixels of each comparison, x along the patch's direction; 64 and their mirror images."""
+    draws = np.random.default_rng(11).normal(0.0, _SPREAD, (4096, 4)).clip(-_REACH, _REACH)
+    inside = (np.hypot(draws[:, 0], draws[:, 1]) <= _REACH) & (np.hypot(draws[:, 2], draws[:, 3]) <= _REACH)
+    apart = np.hypot(draws[:, 0] - draws[:, 2], draws[:, 1] - draws[:, 3]) >= 2  # noqa: PLR2004 - pixels
+    off_axis = np.abs(draws[:, 1]) + np.abs(draws[:, 3]) >= 0.8  # noqa: PLR2004 - else its mirror image is itself
+    half = draws[inside & apart & off_axis][:64]
+    return np.concatenate([half, half * [1, -1, 1, -1]]).astype(np.float32)
+
+
+@cache
+def _opencv() -> ModuleType:
+    """Load OpenCV outside the memory limit: its size is not the picture's fault."""
+    with unlimited():
+        import cv2  # noqa: PLC0415 - workers only
+
+        cv2.setNumThreads(1)
+    return cv2

@@ -1,0 +1,95 @@
+"""Local features: those of a mirror image, and how many of two pictures agree on one map."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataaudit.dedup.consistency import agreement
+from dataaudit.features.keypoints import COUNT, WIDTH, keypoints
+from pictures import photo
+
+
+def features_of(image: Image.Image) -> np.ndarray:
+    return keypoints(image.convert("L"))
+
+
+def moved(image: Image.Image, degrees: float) -> Image.Image:
+    """A rotated and cropped copy."""
+    turned = image.rotate(degrees, Image.Resampling.BICUBIC)
+    width, height = turned.size
+    return turned.crop((width // 10, height // 10, width - width // 20, height - width // 20))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_copies_agree_and_strangers_do_not(seed: int) -> None:
+    picture, other = photo(seed, (320, 240)), photo(seed + 100, (320, 240))
+    copies = [picture.resize((200, 150)), moved(picture, 15), picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    own = features_of(picture)
+    counts = agreement(np.stack([own] * 4), np.stack([features_of(image) for image in [*copies, other]]))
+    assert counts[:3].min() >= 7
+    assert counts[3] < 7
+
+
+def test_a_mirror_image_has_the_same_bits_in_another_order() -> None:
+    picture = photo(3, (160, 160))
+    upright = features_of(picture)
+    mirrored = features_of(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    halves = [np.ascontiguousarray(found[:, 2:]).view(np.uint64) for found in (upright, mirrored)]
+    distance = np.bitwise_count(halves[0][:, None, ::-1] ^ halves[1][None]).sum(axis=2)
+    assert np.median(distance.min(axis=1)) <= 4
+
+
+def test_a_plain_picture_has_none() -> None:
+    found = features_of(Image.new("L", (100, 60), 90))
+    assert found.shape == (COUNT, WIDTH)
+    assert not found.any()
+    assert agreement(found[None], found[None]).tolist() == [0]
+
+
+def test_long_pictures_keep_their_positions_in_a_byte() -> None:
+    found = features_of(photo(1, (900, 60)))
+    assert found[:, 0].max() <= 239
+
+
+def test_the_count_is_the_largest_that_any_three_matches_give() -> None:
+    """The slow twin: match one by one, try every three, count."""
+    rng = np.random.default_rng(4)
+    images = [photo(1, (160, 120)), moved(photo(1, (160, 120)), 10), photo(2, (160, 120))]
+    features = [features_of(image) for image in images]
+    features.append(np.where(rng.random((COUNT, 1)) < 0.9, 0, features[0]).astype(np.uint8))
+    for first, second in combinations(range(len(features)), 2):
+        expected = max(slow_count(features[first], features[second], mirrored=mirrored) for mirrored in (False, True))
+        assert agreement(features[first][None], features[second][None]).tolist() == [expected]
+
+
+def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> int:
+    bits = [[np.unpackbits(feature[2:]) for feature in side] for side in (a, b)]
+    matches = []
+    for i in range(COUNT):
+        turned = np.roll(bits[0][i], 64) if mirrored else bits[0][i]
+        distances = [int((turned != bits[1][j]).sum()) if b[j].any() else 255 for j in range(COUNT)]
+        nearest = int(np.argmin(distances))
+        second = min(distances[:nearest] + distances[nearest + 1 :])
+        if a[i].any() and distances[nearest] < 0.85 * second:
+            x, y = a[i][:2].astype(float)
+            matches.append((distances[nearest], i, (-x if mirrored else x, y), tuple(b[nearest][:2].astype(float))))
+    matches = sorted(matches)[:32]
+    best = 0
+    for three in combinations(matches[:12], 3):
+        sources = np.array([[*match[2], 1.0] for match in three])
+        targets = np.array([match[3] for match in three])
+        area = np.linalg.det(sources)
+        if abs(area) <= 60:
+            continue
+        matrix = np.linalg.solve(sources, targets)
+        linear = matrix[:2]
+        growth = np.linalg.det(linear)
+        if not 1 / 16 < growth < 16 or (linear**2).sum() > (2.2 + 1 / 2.2) * growth:
+            continue
+        off = [np.linalg.norm(np.array([*match[2], 1.0]) @ matrix - match[3]) for match in matches]
+        best = max(best, sum(distance <= 2.0 + 1e-4 for distance in off))
+    return best
