@@ -354,6 +354,8 @@ class Calibration:
     proved_quartile: float
     look_alikes: int = 0
     """Pairs that the configured thresholds would have told as copies, and the raised ones do not."""
+    framed: int = 0
+    """Pairs that are not told because several pictures share all but one region: a frame around different contents."""
 
 
 @dataclass(frozen=True, slots=True)

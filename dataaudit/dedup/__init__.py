@@ -42,6 +42,7 @@ _NEIGHBOURS: Final = 8
 pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
 _BATCH: Final = 64
 _SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
+_SAME_REGION: Final = 0.6  # intersection over union
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
 
@@ -81,7 +82,7 @@ def relate(
     pairs = [*_stars(first_digest, "exact"), *_stars(first_pixel, "pixel")]
     leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
     verifier = _Verifier(catalog, config, engine, None if cache is None else Memory(cache, features))
-    verified, calibration = _Verified(len(features)), None
+    verified, calibration = _Verified(catalog.label_codes), None
     thresholds: Thresholds | None = None
     recall: IndexRecall | None = None
     for nominations in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
@@ -91,11 +92,12 @@ def relate(
             thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
         recall = recall or nominations.index_recall
         _verify(nominations, verifier, thresholds, config, verified, progress)
+    verified.take_out_framed()
     pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
     not_compared[sorted(verified.uncompared)] = True
     if calibration is not None:
-        calibration = replace(calibration, look_alikes=verified.look_alikes)
+        calibration = replace(calibration, look_alikes=verified.look_alikes, framed=verified.framed)
     return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration, recall)
 
 
@@ -114,7 +116,7 @@ def _searches(
         new = ~(np.isin(nominations.a, asked) | np.isin(nominations.b, asked))
         asked = np.union1d(asked, wanted)
         yield Nominations(*(getattr(nominations, name)[new] for name in ("a", "b", "orientation", "distance")))
-        component = _components(verified.size, verified.pairs)
+        component = _components(len(verified.labels), verified.pairs)
         joined = leaders[np.isin(component[leaders], component[asked])]
         wanted = np.setdiff1d(joined, asked)
 
@@ -190,12 +192,19 @@ class _Verifier:
 class _Verified:
     """What the verifier has found so far."""
 
-    size: int
-    """Rows of the table."""
+    labels: NDArray[np.int32]
+    """(rows,) label codes."""
     pairs: list[CopyPair] = field(default_factory=list)
     uncompared: set[int] = field(default_factory=set)
     """Rows that could not be compared after all: too little texture, or no longer readable."""
     look_alikes: int = 0
+    framed: int = 0
+    """Pairs taken out because they share a frame only."""
+
+    @property
+    def whole(self) -> list[CopyPair]:
+        """The pairs that differ in no region."""
+        return [pair for pair in self.pairs if pair.differs is None]
 
     def settle(self, a: int, b: int, answer: Answer | None, thresholds: Thresholds, configured: Thresholds) -> None:
         """Settle one answer: a copy, no copy, or not comparable."""
@@ -204,9 +213,17 @@ class _Verified:
         elif not answer.comparable:
             self.uncompared |= {row for row, count in zip((a, b), answer.textured, strict=True) if count < ENOUGH_TEXTURE}
         elif verdict := thresholds.verdict(answer):
-            self.pairs.append(_copy_pair(a, b, answer, verdict))
+            pair = _copy_pair(a, b, answer, verdict)
+            # A board with a defect and the board without it are alike but for a region: no one may say they are one picture.
+            certain = pair.differs is None or (self.labels[a] == self.labels[b] and thresholds == configured)
+            self.pairs.append(pair if certain else replace(pair, verdict="probable"))
         elif configured.verdict(answer):
             self.look_alikes += 1
+
+    def take_out_framed(self) -> None:
+        """Take out the pairs that share a frame only."""
+        framed = set(_framed(self.pairs, _components(len(self.labels), self.whole)))
+        self.pairs, self.framed = [pair for pair in self.pairs if pair not in framed], len(framed)
 
 
 def _verify(
@@ -231,7 +248,7 @@ def _verify(
             done += 1
             if progress:
                 progress(done, len(a), len(verified.pairs))
-        component = _components(verified.size, verified.pairs)
+        component = _components(len(verified.labels), verified.whole)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         waiting = waiting[component[a[waiting]] != component[b[waiting]]]
         if progress:
@@ -269,5 +286,38 @@ def _nearest(a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.fl
 
 def _copy_pair(a: int, b: int, answer: Answer, verdict: Verdict) -> CopyPair:
     near = answer.overlap >= _SAME_VIEW and answer.transform.is_slight()
-    similarity = round(min(max(answer.median, 0.0), 1.0), 4)
-    return CopyPair(a, b, "near" if near else "transformed", verdict, similarity, answer.overlap, answer.transform)
+    similarity = round(min(max(answer.likeness, 0.0), 1.0), 4)
+    region = None if answer.covered is None or not answer.covered.believable else answer.covered.region
+    return CopyPair(a, b, "near" if near else "transformed", verdict, similarity, answer.overlap, answer.transform, region)
+
+
+def _framed(pairs: list[CopyPair], component: NDArray[np.int64]) -> list[CopyPair]:
+    """Return the pairs whose pictures share a frame or a background, not a content.
+
+    Two pictures that are alike but for a region may be a copy with an overlay. Where a picture is alike, but for that same
+    region, to two others that are no copies of one another, what they share is a template: a screenshot's window, a slide, a
+    camera that does not move.
+
+    Args:
+        pairs: those with a region in which they differ.
+        component: (rows,) the copy groups that pairs without such a region make.
+    """
+    regions: dict[int, list[tuple[int, int, tuple[float, float, float, float]]]] = {}
+    for index, pair in enumerate(pairs):
+        if pair.differs is not None:
+            for row, other in ((pair.a, pair.b), (pair.b, pair.a)):
+                regions.setdefault(row, []).append((index, int(component[other]), pair.differs))
+    framed = set()
+    for seen in regions.values():
+        for index, group, region in seen:
+            if any(other != group and _common_share(region, there) >= _SAME_REGION for _, other, there in seen):
+                framed.add(index)
+    return [pairs[index] for index in sorted(framed)]
+
+
+def _common_share(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    """Return the intersection of two boxes over their union."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    common = max(width, 0.0) * max(height, 0.0)
+    return common / (a[2] * a[3] + b[2] * b[3] - common)

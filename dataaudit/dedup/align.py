@@ -90,18 +90,21 @@ def register(a: View, b: View) -> Registration | None:
     return best
 
 
-def refine(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def refine(
+    a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64], mask: NDArray[np.uint8] | None = None
+) -> NDArray[np.float64]:
     """Return the map of a onto b that maximises their correlation, started at ``matrix``; ``matrix`` where that fails.
 
     Args:
         a: (height, width) luma.
         b: likewise.
         matrix: (2, 3), pixels of a to pixels of b.
+        mask: (height, width), 0 where b is not to be looked at; None: it is looked at everywhere.
     """
     start = cv2.invertAffineTransform(matrix).astype(np.float32)
-    everywhere = np.full(a.shape, 255, np.uint8)
+    mask = np.full(b.shape, 255, np.uint8) if mask is None else mask
     try:
-        _, backwards = cv2.findTransformECC(b, a, start, cv2.MOTION_AFFINE, _ECC, everywhere, 5)
+        _, backwards = cv2.findTransformECC(b, a, start, cv2.MOTION_AFFINE, _ECC, mask, 5)
     except cv2.error:  # it did not converge: an overlay, say, or hardly any overlap
         return matrix
     refined = np.asarray(cv2.invertAffineTransform(np.asarray(backwards, np.float64)), np.float64)

@@ -75,9 +75,12 @@ class Thresholds:
         proved, probable = (
             (self.registered_proved, self.registered_probable) if answer.registered else (self.proved, self.probable)
         )
-        if answer.reaches(proved):
+        if answer.covered is None:
+            return "proved" if answer.reaches(proved) else "probable" if answer.reaches(probable) else None
+        # What a region hides is taken out of the comparison, so the rest is asked what a registration is asked.
+        if answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
-        return "probable" if answer.reaches(probable) else None
+        return "probable" if answer.covered.proves(self.registered_probable) or answer.reaches(probable) else None
 
 
 def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> tuple[list[int], list[int]]:

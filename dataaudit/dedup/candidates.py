@@ -109,17 +109,19 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
     wanted = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
-    return replace(wanted.only(_consistent(features, wanted, least + _CLEARLY, config)), index_recall=found.recall)
+    return replace(wanted.only(borne_out(features, wanted, least, config)), index_recall=found.recall)
 
 
-def _consistent(features: FeatureTable, wanted: Nominations, clear: float, config: Config) -> NDArray[np.bool_]:
-    """Return which nominations the local features of both pictures bear out, where both have enough of them.
+def borne_out(features: FeatureTable, wanted: Nominations, least: float, config: Config) -> NDArray[np.bool_]:
+    """Return which nominations by descriptor the local features of both pictures bear out, where both have enough of them.
 
-    Where one has not (a smooth or tiny picture), the nomination stands if its score is at least ``clear``.
+    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``.
     """
-    few = features.keypoints.any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
+    few = np.zeros(len(features), bool)
+    named = np.union1d(wanted.a, wanted.b)
+    few[named] = features.keypoints[named].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
     unheard = few[wanted.a] | few[wanted.b]
-    kept: NDArray[np.bool_] = unheard & (wanted.distance <= _AFTER_HASHES + (1.0 - clear) / 2.0)
+    kept: NDArray[np.bool_] = unheard & (wanted.distance <= _AFTER_HASHES + (1.0 - least - _CLEARLY) / 2.0)
     asked = np.flatnonzero(~unheard)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]

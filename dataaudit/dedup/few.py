@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.candidates import _DC64, Nominations, by_content, closest, descriptor_least, distance256, inverse
+from dataaudit.dedup.candidates import (
+    _DC64,
+    Nominations,
+    borne_out,
+    by_content,
+    closest,
+    descriptor_least,
+    distance256,
+    inverse,
+)
 from dataaudit.dedup.hamming import pairs_within
 from dataaudit.dedup.neighbours import BACKGROUND, NORMALISATION, UNIT, _nearness
 from dataaudit.domain import DIHEDRAL
@@ -95,7 +104,8 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
     best = order[rank < _MORE * config.neighbours]
     a, b = few[query[best]], other[best]
-    return closest(np.minimum(a, b), np.maximum(a, b), np.full(len(a), -1), _AFTER_HASHES + (1.0 - score[best]) / 2.0)
+    wanted = closest(np.minimum(a, b), np.maximum(a, b), np.full(len(a), -1), _AFTER_HASHES + (1.0 - score[best]) / 2.0)
+    return wanted.only(borne_out(features, wanted, least, config))
 
 
 def _whole(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 from dataaudit.dedup.verify import Answer
 
@@ -92,6 +92,7 @@ class Memory:
 
 def _revived(kind: Any, value: Any) -> Any:  # noqa: ANN401 - whatever fields an answer has
     """Return what ``asdict`` and JSON made of a value of type ``kind``."""
+    kind = next((part for part in get_args(kind) if is_dataclass(part)), kind) if value is not None else None
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         return kind(**{name: _revived(hints[name], part) for name, part in value.items()})

@@ -43,6 +43,12 @@ ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
 _SHOWN: Final = 0.6  # share of a window
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
+_ALIKE, _UNLIKE = 0.9, 0.6  # correlations of windows that show the same, and that do not
+_DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
+_TOUCHING: Final = 3  # windows beside an unlike one that still look at what differs …
+_EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike than this
+_FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
+_LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
 
@@ -62,6 +68,32 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """Two pictures that are alike but for a region: one is partly covered, or something in it was changed."""
+
+    region: tuple[float, float, float, float]
+    """Left, top, width and height of the region, fractions of b's width and height."""
+    median: float
+    """-1 to 1, of the windows that do not touch the region."""
+    quartile: float
+    """-1 to 1, likewise."""
+    share: float
+    """Of the windows that count, those that do not touch the region."""
+    spread: float
+    """Of what both show, the share of the box that the windows alike span."""
+
+    @property
+    def believable(self) -> bool:
+        """Whether enough is not covered, and it is not the region that is common: two pictures with one logo are no copies."""
+        _, _, width, height = self.region
+        return self.share >= _LEAST_UNCOVERED and self.spread >= _LEAST_SPREAD and width * height <= _LARGEST_REGION
+
+    def proves(self, thresholds: tuple[float, float]) -> bool:
+        """Whether what is not covered reaches median and quartile."""
+        return self.believable and self.median >= thresholds[0] and self.quartile >= thresholds[1]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """How alike two pictures are in the best way they were brought together."""
 
@@ -76,6 +108,8 @@ class Answer:
     """The share of b that a shows."""
     registered: bool = False
     """Whether a had to be registered onto b."""
+    covered: Covered | None = None
+    """What stands around a region in which the two truly differ; None where there is no such region."""
     failure: str = ""
     """Why the pictures could not be compared; empty where they were."""
 
@@ -84,9 +118,18 @@ class Answer:
         """Whether the numbers mean anything: both pictures were read, and have enough texture."""
         return not self.failure and min(self.textured) >= ENOUGH_TEXTURE
 
+    @property
+    def likeness(self) -> float:
+        """The median over what is not covered."""
+        return self.median if self.covered is None or not self.covered.believable else max(self.median, self.covered.median)
+
     def reaches(self, thresholds: tuple[float, float]) -> bool:
         """Whether median and quartile are at least the given ones."""
         return self.median >= thresholds[0] and self.quartile >= thresholds[1]
+
+    def settled(self, enough: tuple[float, float]) -> bool:
+        """Whether the pictures are brought together as well as they can be."""
+        return self.reaches(enough) if self.covered is None else self.covered.proves(enough)
 
 
 def answer_all(questions: Sequence[Question], begin: Callable[[int], None]) -> tuple[Answer, ...]:
@@ -105,9 +148,9 @@ def answer(question: Question) -> Answer:
     except DecodeError as error:
         return Answer(0.0, 0.0, (0, 0), failure=str(error))
     best = _as_it_is(a, b, question.orientations)
-    if question.align and best.comparable and not best.reaches(question.enough):
-        registered = _registered(a, b, best.textured)
-        if registered is not None and registered.median > best.median:
+    if question.align and best.comparable and not best.settled(question.enough):
+        registered = _registered(a, b, best.textured, question.enough)
+        if registered is not None and registered.likeness > best.likeness:
             return registered
     return best
 
@@ -125,7 +168,7 @@ def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
     return best
 
 
-def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
+def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], enough: tuple[float, float]) -> Answer | None:
     """Register a onto b and compare where they overlap; None where they cannot be registered."""
     _load_opencv()
     from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
@@ -135,18 +178,43 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int]) -> Answer | None:
     if found is None:
         return None
     (width_a, height_a), (width_b, height_b) = view_a.size, view_b.size
-    square_a, square_b = a.square[:, ::-1] if found.mirrored else a.square, b.square
+    square_a, square_b = np.ascontiguousarray(a.square[:, ::-1] if found.mirrored else a.square), b.square
     scales = (len(square_a) / width_a, len(square_a) / height_a), (len(square_b) / width_b, len(square_b) / height_b)
-    matrix = align.refine(np.ascontiguousarray(square_a), square_b, align.resized(found.matrix, *scales))
-    warped, shown = align.warp(np.ascontiguousarray(square_a), matrix, len(square_b))
-    if shown.mean() < _LEAST_OVERLAP:
+
+    def compared(matrix: NDArray[np.float64]) -> Answer | None:
+        warped, shown = align.warp(square_a, matrix, len(square_b))
+        if shown.mean() < _LEAST_OVERLAP:
+            return None
+        answer = compare(warped, square_b, shown)
+        return None if min(answer.textured) < ENOUGH_TEXTURE else replace(answer, overlap=round(float(shown.mean()), 4))
+
+    start = align.resized(found.matrix, *scales)
+    best, matrix = None, start
+    for refinement in range(3):  # on all pixels; then, if something is covered, on those that are alike
+        mask = None if not refinement else _alike_pixels(square_a, square_b, start if refinement == 1 else matrix)
+        refined = align.refine(square_a, square_b, start if refinement < 2 else matrix, mask)  # noqa: PLR2004
+        tried = compared(refined)
+        if tried is not None and (best is None or tried.likeness > best.likeness):
+            best, matrix = tried, refined
+        if best is not None and best.settled(enough):
+            break
+    if best is None:
         return None
     back = align.resized(matrix, *((1 / x, 1 / y) for x, y in scales))
     transform = Transform.named(back, view_a.size, view_b.size, mirrored=found.mirrored)
-    compared = compare(warped, square_b, shown)
-    if min(compared.textured) < ENOUGH_TEXTURE:
-        return None
-    return replace(compared, textured=textured, transform=transform, overlap=round(float(shown.mean()), 4), registered=True)
+    return replace(best, textured=textured, transform=transform, registered=True)
+
+
+def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return (side, side) 255 where most windows show the same in both pictures, a brought onto b by ``matrix``; else 0."""
+    from dataaudit.dedup import align  # noqa: PLC0415
+
+    warped, shown = align.warp(a, matrix, len(b))
+    correlation, _, _, counted = _windows(warped, b, shown)
+    windows = _window_means(len(b)) > 0
+    alike = windows.T.astype(np.float32) @ (counted & (correlation > _UNLIKE)).astype(np.float32) @ windows
+    looked = windows.T.astype(np.float32) @ np.ones_like(correlation) @ windows
+    return np.where((alike > 0.5 * looked) & (shown > 0), 255, 0).astype(np.uint8)
 
 
 @cache
@@ -171,6 +239,21 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
         shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere. Windows
             that are shown by less than ``_SHOWN`` do not count.
     """
+    correlation, deviation_a, deviation_b, counted = _windows(a, b, shown)
+    textured = (int((counted & (deviation_a > _TEXTURE)).sum()), int((counted & (deviation_b > _TEXTURE)).sum()))
+    if not counted.any():
+        return Answer(0.0, 0.0, textured)
+    energy = np.maximum(deviation_a, deviation_b)
+    whole = _summary(correlation, energy, counted)
+    return Answer(
+        *whole, textured, covered=_covered(correlation, energy, counted, len(a), 1.0 if shown is None else float(shown.mean()))
+    )
+
+
+def _windows(
+    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return, by window: the correlation, the deviation of a and of b, and whether it counts; see :func:`compare`."""
     windows = _window_means(len(a))
     weight: NDArray[np.float32] | None = (
         None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
@@ -188,12 +271,56 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
     textured_a, textured_b = deviation_a > _TEXTURE, deviation_b > _TEXTURE
     if weight is not None:
         textured_a, textured_b = textured_a & (weight > _SHOWN), textured_b & (weight > _SHOWN)
-    counted = textured_a | textured_b
-    textured = (int(textured_a.sum()), int(textured_b.sum()))
-    if not counted.any():
-        return Answer(0.0, 0.0, textured)
-    values, energy = correlation[counted], np.maximum(deviation_a, deviation_b)[counted]
-    return Answer(_weighted_median(values, energy), float(np.quantile(values, 0.25)), textured)
+    return correlation, deviation_a, deviation_b, textured_a | textured_b
+
+
+def _summary(correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the energy-weighted median and the lower quartile of the correlations that count."""
+    values = correlation[counted]
+    return _weighted_median(values, energy[counted]), float(np.quantile(values, 0.25))
+
+
+def _covered(
+    correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_], side: int, overlap: float
+) -> Covered | None:
+    """Look for a region in which the pictures differ while they are alike around it; (windows, windows) each."""
+    unlike = np.pad(counted & (correlation < _UNLIKE) & (energy > _DISTINCT), 1)
+    core = unlike[1:-1, 1:-1] & unlike[:-2, 1:-1] & unlike[2:, 1:-1] & unlike[1:-1, :-2] & unlike[1:-1, 2:]
+    if core.sum() < _FEWEST_UNLIKE:
+        return None
+    touched = _widened(core, _TOUCHING)
+    for _ in range(_EDGE):
+        touched |= _widened(touched, 1) & (correlation < _WHOLLY_ALIKE)
+    clear = counted & ~touched
+    alike = clear & (correlation > _ALIKE)
+    if alike.sum() < ENOUGH_TEXTURE:
+        return None
+    box, span = _box(core, side, 0), _box(alike, side, WINDOW // 2)
+    share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
+    return Covered(box, *_summary(correlation, energy, clear), share, spread)
+
+
+def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
+    """Return a mask grown by ``steps`` in all eight directions."""
+    grown = mask
+    for axis in (0, 1):
+        size = mask.shape[axis]
+        padded = np.pad(grown, steps)
+        rest = np.take(padded, range(steps, steps + mask.shape[1 - axis]), axis=1 - axis)
+        grown = np.any([np.take(rest, range(step, step + size), axis=axis) for step in range(2 * steps + 1)], axis=0)
+    return grown
+
+
+def _box(mask: NDArray[np.bool_], side: int, margin: int) -> tuple[float, float, float, float]:
+    """Return left, top, width, height of the windows' middles, ``margin`` pixels wider each way, as fractions of the side."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    middle = _MARGIN + WINDOW // 2
+    edges = [
+        min(max((middle + _STRIDE * int(places[end]) + sign * (_STRIDE // 2 + margin)) / side, 0.0), 1.0)
+        for places, end, sign in ((columns, 0, -1), (rows, 0, -1), (columns, -1, 1), (rows, -1, 1))
+    ]
+    left, top, right, bottom = edges
+    return round(left, 3), round(top, 3), round(right - left, 3), round(bottom - top, 3)
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

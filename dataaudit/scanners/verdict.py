@@ -273,6 +273,11 @@ def _search_notes(copies: CopyGraph) -> Iterator[str]:
             f"where photographs correlate 0), so a copy is proved only from a similarity of {calibration.proved_median:.4f} on; "
             f"{counted(calibration.look_alikes, 'pair')} that would pass among photographs are not told as copies."
         )
+    if calibration is not None and calibration.framed:
+        yield (
+            f"{counted(calibration.framed, 'pair')} of images that share a frame or a background around different contents "
+            "are not told as copies."
+        )
     if (index := copies.index_recall) is not None:
         share = f"recall {index.found / index.pairs:.2f} of exact" if index.pairs else "an exact search finds no neighbour"
         yield f"Descriptor index: {share} on {index.sampled:,} sampled pictures."

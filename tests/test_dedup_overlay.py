@@ -1,0 +1,108 @@
+"""Copies that are partly covered: found around what covers them; a frame or a logo that pictures share makes no copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataaudit.catalog import find
+from dataaudit.config import Config
+from dataaudit.dedup import relate
+from dataaudit.dedup.calibrate import Thresholds
+from dataaudit.dedup.verify import Answer, Question, answer
+from dataaudit.engines.local import LocalEngine
+from dataaudit.features import measure
+from pictures import photo, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dataaudit.domain import Catalog, CopyGraph
+
+THRESHOLDS = Thresholds.of(Config())
+
+
+def covered(image: Image.Image, box: tuple[float, float, float, float], patch: Image.Image | str) -> Image.Image:
+    """Put ``patch`` (a picture or a colour) over the box: left, top, width, height in fractions."""
+    width, height = image.size
+    left, top = round(box[0] * width), round(box[1] * height)
+    size = round(box[2] * width), round(box[3] * height)
+    image = image.copy()
+    image.paste(Image.new("RGB", size, patch) if isinstance(patch, str) else patch.resize(size), (left, top))
+    return image
+
+
+def asked(a: Image.Image, b: Image.Image, folder: Path, orientations: tuple[int, ...] = ()) -> Answer:
+    paths = [save(image, folder / name) for image, name in ((a, "a.png"), (b, "b.png"))]
+    return answer(Question(paths[0], paths[1], orientations, align=True, enough=THRESHOLDS.proved, max_pixels=10**8))
+
+
+@pytest.mark.parametrize("box", [(0.3, 0.2, 0.5, 0.6), (0.0, 0.0, 0.55, 0.6), (0.35, 0.4, 0.6, 0.5)])
+@pytest.mark.parametrize("patch", ["black", photo(77)])
+def test_a_copy_is_proved_around_what_covers_a_third_of_it(tmp_path, box, patch):
+    picture = photo(5, (320, 240))
+    turned = picture.rotate(8, Image.Resampling.BICUBIC).crop((30, 30, 290, 210))
+    found = asked(
+        turned.transpose(Image.Transpose.FLIP_LEFT_RIGHT), covered(picture.crop((20, 20, 300, 220)), box, patch), tmp_path
+    )
+    assert found.covered is not None
+    assert THRESHOLDS.verdict(found) == "proved"
+    np.testing.assert_allclose(found.covered.region, box, atol=0.12)
+
+
+def test_a_copy_that_is_nowhere_covered_says_so(tmp_path):
+    picture = photo(5, (320, 240))
+    assert asked(picture, picture.rotate(8, Image.Resampling.BICUBIC), tmp_path).covered is None
+    assert asked(picture, picture.resize((200, 150)), tmp_path, (0,)).covered is None
+
+
+def test_one_logo_on_two_pictures_makes_no_copy(tmp_path):
+    logo, box = photo(99, (200, 200)), (0.2, 0.2, 0.6, 0.6)
+    found = asked(covered(photo(1, (320, 240)), box, logo), covered(photo(2, (320, 240)), box, logo), tmp_path, (0,))
+    assert THRESHOLDS.verdict(found) is None
+
+
+def related(root: Path) -> tuple[Catalog, CopyGraph]:
+    config = Config(cache=False)
+    catalog = find(root, config)
+    with LocalEngine(jobs=1, item_timeout=60, item_memory=2048) as engine:
+        return catalog, relate(catalog, measure(catalog, config, engine), config, engine)
+
+
+@pytest.mark.parametrize(("label", "verdict"), [("good", "proved"), ("defect", "probable")])
+def test_under_another_label_a_picture_with_a_change_is_no_more_than_probable(tmp_path, label, verdict):
+    for seed in range(8):
+        save(photo(seed, (320, 240)), tmp_path / f"good/{seed}.png")
+    save(photo(50, (320, 240)), tmp_path / "defect/other.png")
+    save(covered(photo(3, (320, 240)), (0.6, 0.1, 0.25, 0.3), "red"), tmp_path / label / "x.png")
+    catalog, graph = related(tmp_path)
+    assert [({catalog.paths[pair.a], catalog.paths[pair.b]}, pair.verdict) for pair in graph.pairs] == [
+        ({"good/3.png", f"{label}/x.png"}, verdict)
+    ]
+    np.testing.assert_allclose(graph.pairs[0].differs, (0.6, 0.1, 0.25, 0.3), atol=0.1)
+
+
+def test_a_frame_around_different_contents_makes_no_copies(tmp_path):
+    frame, box = photo(200, (320, 240)), (0.25, 0.25, 0.5, 0.5)
+    for seed in range(4):
+        save(covered(frame, box, photo(seed, (160, 120))), tmp_path / f"a/{seed}.png")
+    for seed in range(10, 16):
+        save(photo(seed, (320, 240)), tmp_path / f"b/{seed}.png")
+    _, graph = related(tmp_path)
+    assert not graph.pairs
+    assert graph.calibration is not None
+    assert graph.calibration.framed == 6
+
+
+def test_a_copy_of_a_framed_picture_is_still_told(tmp_path):
+    frame, box = photo(200, (320, 240)), (0.25, 0.25, 0.5, 0.5)
+    for seed in range(3):
+        save(covered(frame, box, photo(seed, (160, 120))), tmp_path / f"a/{seed}.png")
+    save(covered(frame, box, photo(0, (160, 120))), tmp_path / "a/copy.jpg", quality=80)
+    for seed in range(10, 16):
+        save(photo(seed, (320, 240)), tmp_path / f"b/{seed}.png")
+    catalog, graph = related(tmp_path)
+    assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/0.png", "a/copy.jpg"]]
