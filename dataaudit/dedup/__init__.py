@@ -17,7 +17,8 @@ from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import Nominations, nominate
 from dataaudit.dedup.components import components
 from dataaudit.dedup.memory import Memory
-from dataaudit.dedup.verify import ENOUGH_TEXTURE, Question, answer_all
+from dataaudit.dedup.overlay import ENOUGH_TEXTURE
+from dataaudit.dedup.verify import Question, answer_all
 from dataaudit.domain import CopyGraph, CopyPair, Transform
 from dataaudit.engines import Lost
 

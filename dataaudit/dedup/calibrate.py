@@ -80,7 +80,8 @@ class Thresholds:
         # What a region hides is taken out of the comparison, so the rest is asked what a registration is asked.
         if answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
-        return "probable" if answer.covered.proves(self.registered_probable) or answer.reaches(probable) else None
+        midway = tuple((low + high) / 2 for low, high in zip(self.registered_probable, self.registered_proved, strict=True))
+        return "probable" if answer.covered.proves((midway[0], midway[1])) or answer.reaches(probable) else None
 
 
 def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> tuple[list[int], list[int]]:

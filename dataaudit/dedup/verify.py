@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.dedup.overlay import ENOUGH_TEXTURE, MARGIN, STRIDE, UNLIKE, WINDOW, Covered, find_covered, summary
 from dataaudit.domain import DIHEDRAL, Transform
 from dataaudit.engines.memory import unlimited
 from dataaudit.features.decode import DecodeError, load
@@ -34,21 +35,10 @@ if TYPE_CHECKING:
 
 SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
-WINDOW: Final = 17
-_STRIDE: Final = 4
-_MARGIN: Final = 4  # pixels at the border that only some resamplings touch
 _FINE, _COARSE = 1.2, 4.0  # standard deviations of the band, pixels
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
-ENOUGH_TEXTURE: Final = 10
-"""Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
 _SHOWN: Final = 0.6  # share of a window
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
-_ALIKE, _UNLIKE = 0.9, 0.6  # correlations of windows that show the same, and that do not
-_DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
-_TOUCHING: Final = 3  # windows beside an unlike one that still look at what differs …
-_EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike than this
-_FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
-_LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
 
@@ -65,32 +55,6 @@ class Question:
     enough: tuple[float, float]
     """Median and quartile that need no registration."""
     max_pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """Two pictures that are alike but for a region: one is partly covered, or something in it was changed."""
-
-    region: tuple[float, float, float, float]
-    """Left, top, width and height of the region, fractions of b's width and height."""
-    median: float
-    """-1 to 1, of the windows that do not touch the region."""
-    quartile: float
-    """-1 to 1, likewise."""
-    share: float
-    """Of the windows that count, those that do not touch the region."""
-    spread: float
-    """Of what both show, the share of the box that the windows alike span."""
-
-    @property
-    def believable(self) -> bool:
-        """Whether enough is not covered, and it is not the region that is common: two pictures with one logo are no copies."""
-        _, _, width, height = self.region
-        return self.share >= _LEAST_UNCOVERED and self.spread >= _LEAST_SPREAD and width * height <= _LARGEST_REGION
-
-    def proves(self, thresholds: tuple[float, float]) -> bool:
-        """Whether what is not covered reaches median and quartile."""
-        return self.believable and self.median >= thresholds[0] and self.quartile >= thresholds[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +176,7 @@ def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArra
     warped, shown = align.warp(a, matrix, len(b))
     correlation, _, _, counted = _windows(warped, b, shown)
     windows = _window_means(len(b)) > 0
-    alike = windows.T.astype(np.float32) @ (counted & (correlation > _UNLIKE)).astype(np.float32) @ windows
+    alike = windows.T.astype(np.float32) @ (counted & (correlation > UNLIKE)).astype(np.float32) @ windows
     looked = windows.T.astype(np.float32) @ np.ones_like(correlation) @ windows
     return np.where((alike > 0.5 * looked) & (shown > 0), 255, 0).astype(np.uint8)
 
@@ -244,9 +208,11 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
     if not counted.any():
         return Answer(0.0, 0.0, textured)
     energy = np.maximum(deviation_a, deviation_b)
-    whole = _summary(correlation, energy, counted)
+    whole = summary(correlation, energy, counted)
     return Answer(
-        *whole, textured, covered=_covered(correlation, energy, counted, len(a), 1.0 if shown is None else float(shown.mean()))
+        *whole,
+        textured,
+        covered=find_covered(correlation, energy, counted, len(a), 1.0 if shown is None else float(shown.mean())),
     )
 
 
@@ -272,55 +238,6 @@ def _windows(
     if weight is not None:
         textured_a, textured_b = textured_a & (weight > _SHOWN), textured_b & (weight > _SHOWN)
     return correlation, deviation_a, deviation_b, textured_a | textured_b
-
-
-def _summary(correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the energy-weighted median and the lower quartile of the correlations that count."""
-    values = correlation[counted]
-    return _weighted_median(values, energy[counted]), float(np.quantile(values, 0.25))
-
-
-def _covered(
-    correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_], side: int, overlap: float
-) -> Covered | None:
-    """Look for a region in which the pictures differ while they are alike around it; (windows, windows) each."""
-    unlike = np.pad(counted & (correlation < _UNLIKE) & (energy > _DISTINCT), 1)
-    core = unlike[1:-1, 1:-1] & unlike[:-2, 1:-1] & unlike[2:, 1:-1] & unlike[1:-1, :-2] & unlike[1:-1, 2:]
-    if core.sum() < _FEWEST_UNLIKE:
-        return None
-    touched = _widened(core, _TOUCHING)
-    for _ in range(_EDGE):
-        touched |= _widened(touched, 1) & (correlation < _WHOLLY_ALIKE)
-    clear = counted & ~touched
-    alike = clear & (correlation > _ALIKE)
-    if alike.sum() < ENOUGH_TEXTURE:
-        return None
-    box, span = _box(core, side, 0), _box(alike, side, WINDOW // 2)
-    share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
-    return Covered(box, *_summary(correlation, energy, clear), share, spread)
-
-
-def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    """Return a mask grown by ``steps`` in all eight directions."""
-    grown = mask
-    for axis in (0, 1):
-        size = mask.shape[axis]
-        padded = np.pad(grown, steps)
-        rest = np.take(padded, range(steps, steps + mask.shape[1 - axis]), axis=1 - axis)
-        grown = np.any([np.take(rest, range(step, step + size), axis=axis) for step in range(2 * steps + 1)], axis=0)
-    return grown
-
-
-def _box(mask: NDArray[np.bool_], side: int, margin: int) -> tuple[float, float, float, float]:
-    """Return left, top, width, height of the windows' middles, ``margin`` pixels wider each way, as fractions of the side."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    middle = _MARGIN + WINDOW // 2
-    edges = [
-        min(max((middle + _STRIDE * int(places[end]) + sign * (_STRIDE // 2 + margin)) / side, 0.0), 1.0)
-        for places, end, sign in ((columns, 0, -1), (rows, 0, -1), (columns, -1, 1), (rows, -1, 1))
-    ]
-    left, top, right, bottom = edges
-    return round(left, 3), round(top, 3), round(right - left, 3), round(bottom - top, 3)
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
@@ -408,15 +325,9 @@ def _blur(side: int, sigma: float) -> NDArray[np.float32]:
 
 @cache
 def _window_means(side: int) -> NDArray[np.float32]:
-    """(windows, side) matrix of the means of windows ``WINDOW`` wide, ``_STRIDE`` apart, inside the margin."""
-    starts = range(_MARGIN, side - _MARGIN - WINDOW + 1, _STRIDE)
+    """(windows, side) matrix of the means of windows ``WINDOW`` wide, ``STRIDE`` apart, inside the margin."""
+    starts = range(MARGIN, side - MARGIN - WINDOW + 1, STRIDE)
     matrix = np.zeros((len(starts), side), np.float32)
     for row, start in enumerate(starts):
         matrix[row, start : start + WINDOW] = 1.0 / WINDOW
     return matrix
-
-
-def _weighted_median(values: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order], dtype=np.float64)
-    return float(values[order][np.searchsorted(total, total[-1] / 2.0)])

@@ -1,0 +1,115 @@
+"""Copies that are partly covered: two pictures may be alike but for a region.
+
+An overlay (a logo, a text, a patch of another picture) makes windows unlike that lie side by side; what does not touch them
+is compared by itself. Windows lie on a grid, ``STRIDE`` pixels apart, ``WINDOW`` wide, ``MARGIN`` from the border.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ENOUGH_TEXTURE", "MARGIN", "STRIDE", "UNLIKE", "WINDOW", "Covered", "find_covered", "summary"]
+
+WINDOW: Final = 17
+"""Pixels a side of a window that is correlated."""
+STRIDE: Final = 4
+"""Pixels from a window to the next."""
+MARGIN: Final = 4
+"""Pixels at the border that only some resamplings touch, and no window looks at."""
+ENOUGH_TEXTURE: Final = 10
+"""Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
+UNLIKE: Final = 0.6
+"""Correlation under which a window shows something else."""
+_ALIKE: Final = 0.9  # correlation of windows that show the same
+_DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
+_TOUCHING: Final = 3  # windows beside an unlike one that still look at what differs …
+_EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike than this
+_FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
+_LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Two pictures that are alike but for a region: one is partly covered, or something in it was changed."""
+
+    region: tuple[float, float, float, float]
+    """Left, top, width and height of the region, fractions of b's width and height."""
+    median: float
+    """-1 to 1, of the windows that do not touch the region."""
+    quartile: float
+    """-1 to 1, likewise."""
+    share: float
+    """Of the windows that count, those that do not touch the region."""
+    spread: float
+    """Of what both show, the share of the box that the windows alike span."""
+
+    @property
+    def believable(self) -> bool:
+        """Whether enough is not covered, and it is not the region that is common: two pictures with one logo are no copies."""
+        _, _, width, height = self.region
+        return self.share >= _LEAST_UNCOVERED and self.spread >= _LEAST_SPREAD and width * height <= _LARGEST_REGION
+
+    def proves(self, thresholds: tuple[float, float]) -> bool:
+        """Whether what is not covered reaches median and quartile."""
+        return self.believable and self.median >= thresholds[0] and self.quartile >= thresholds[1]
+
+
+def summary(correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the energy-weighted median and the lower quartile of the correlations that count."""
+    values = correlation[counted]
+    return _weighted_median(values, energy[counted]), float(np.quantile(values, 0.25))
+
+
+def find_covered(
+    correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_], side: int, overlap: float
+) -> Covered | None:
+    """Look for a region in which the pictures differ while they are alike around it; (windows, windows) each."""
+    unlike = np.pad(counted & (correlation < UNLIKE) & (energy > _DISTINCT), 1)
+    core = unlike[1:-1, 1:-1] & unlike[:-2, 1:-1] & unlike[2:, 1:-1] & unlike[1:-1, :-2] & unlike[1:-1, 2:]
+    if core.sum() < _FEWEST_UNLIKE:
+        return None
+    touched = _widened(core, _TOUCHING)
+    for _ in range(_EDGE):
+        touched |= _widened(touched, 1) & (correlation < _WHOLLY_ALIKE)
+    clear = counted & ~touched
+    alike = clear & (correlation > _ALIKE)
+    if alike.sum() < ENOUGH_TEXTURE:
+        return None
+    box, span = _box(core, side, 0), _box(alike, side, WINDOW // 2)
+    share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
+    return Covered(box, *summary(correlation, energy, clear), share, spread)
+
+
+def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
+    """Return a mask grown by ``steps`` in all eight directions."""
+    grown = mask
+    for axis in (0, 1):
+        size = mask.shape[axis]
+        padded = np.pad(grown, steps)
+        rest = np.take(padded, range(steps, steps + mask.shape[1 - axis]), axis=1 - axis)
+        grown = np.any([np.take(rest, range(step, step + size), axis=axis) for step in range(2 * steps + 1)], axis=0)
+    return grown
+
+
+def _box(mask: NDArray[np.bool_], side: int, margin: int) -> tuple[float, float, float, float]:
+    """Return left, top, width, height of the windows' middles, ``margin`` pixels wider each way, as fractions of the side."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    middle = MARGIN + WINDOW // 2
+    edges = [
+        min(max((middle + STRIDE * int(places[end]) + sign * (STRIDE // 2 + margin)) / side, 0.0), 1.0)
+        for places, end, sign in ((columns, 0, -1), (rows, 0, -1), (columns, -1, 1), (rows, -1, 1))
+    ]
+    left, top, right, bottom = edges
+    return round(left, 3), round(top, 3), round(right - left, 3), round(bottom - top, 3)
+
+
+def _weighted_median(values: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order], dtype=np.float64)
+    return float(values[order][np.searchsorted(total, total[-1] / 2.0)])
