@@ -64,7 +64,7 @@ def test_worst_first():
         ({"select": ("LEK",)}, {"LEK201", "LEK202"}),
         ({"select": ("LEK201", "INT")}, {"LEK201", "INT108"}),
         ({"select": ("LEK",), "ignore": ("LEK202",)}, {"LEK201"}),
-        ({"ignore": ("LEK", "LBL", "BAL", "STR", "INT", "DRF")}, set()),
+        ({"ignore": ("LEK", "LBL", "BAL", "STR", "INT", "DRF", "SHC", "VAL")}, set()),
     ],
 )
 def test_select_and_ignore(options, expected):

@@ -31,7 +31,7 @@ _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten
 _FULL_RADIUS_UP_TO: Final = 100_000
 _PAIRS_A_BIT: Final = 5.4
 _FEW_KEYPOINTS: Final = 24
-_CLEARLY: Final = 0.06  # of score: what a nomination needs more where local features cannot speak
+_CLEARLY, _FAR = 0.06, 0.2  # of score above the least: where local features cannot speak, and where they need not
 _BLOCK: Final = 4096
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
@@ -115,14 +115,16 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
 def borne_out(features: FeatureTable, wanted: Nominations, least: float, config: Config) -> NDArray[np.bool_]:
     """Return which nominations by descriptor the local features of both pictures bear out, where both have enough of them.
 
-    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``.
+    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``; where it is far
+    above, whatever local features say: those of fine, even textures are not the same at another scale.
     """
     few = np.zeros(len(features), bool)
     named = np.union1d(wanted.a, wanted.b)
     few[named] = features.keypoints[named].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
     unheard = few[wanted.a] | few[wanted.b]
-    kept: NDArray[np.bool_] = unheard & (wanted.distance <= _AFTER_HASHES + (1.0 - least - _CLEARLY) / 2.0)
-    asked = np.flatnonzero(~unheard)
+    score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
+    kept: NDArray[np.bool_] = (score >= least + _FAR) | (unheard & (score >= least + _CLEARLY))
+    asked = np.flatnonzero(~unheard & ~kept)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]
         agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]])
