@@ -109,21 +109,27 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
     wanted = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
-    return replace(wanted.only(borne_out(features, wanted, least, config)), index_recall=found.recall)
+    best, upwards = np.full(len(features), -1), np.argsort(found.score, kind="stable")
+    best[rows[found.query[upwards]]] = rows[found.other[upwards]]  # each one's nearest is written last
+    mutual = (best[wanted.a] == wanted.b) & (best[wanted.b] == wanted.a)
+    return replace(wanted.only(borne_out(features, wanted, mutual, least, config)), index_recall=found.recall)
 
 
-def borne_out(features: FeatureTable, wanted: Nominations, least: float, config: Config) -> NDArray[np.bool_]:
+def borne_out(
+    features: FeatureTable, wanted: Nominations, mutual: NDArray[np.bool_], least: float, config: Config
+) -> NDArray[np.bool_]:
     """Return which nominations by descriptor the local features of both pictures bear out, where both have enough of them.
 
-    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``; where it is far
-    above, whatever local features say: those of fine, even textures are not the same at another scale.
+    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``. Two that are each
+    other's nearest (``mutual``) stand if it is far above, whatever local features say: those of fine, even textures are not the
+    same at another scale.
     """
     few = np.zeros(len(features), bool)
     named = np.union1d(wanted.a, wanted.b)
     few[named] = features.keypoints[named].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
     unheard = few[wanted.a] | few[wanted.b]
     score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
-    kept: NDArray[np.bool_] = (score >= least + _FAR) | (unheard & (score >= least + _CLEARLY))
+    kept: NDArray[np.bool_] = (mutual & (score >= least + _FAR)) | (unheard & (score >= least + _CLEARLY))
     asked = np.flatnonzero(~unheard & ~kept)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]

@@ -105,7 +105,10 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     best = order[rank < _MORE * config.neighbours]
     a, b = few[query[best]], other[best]
     wanted = closest(np.minimum(a, b), np.maximum(a, b), np.full(len(a), -1), _AFTER_HASHES + (1.0 - score[best]) / 2.0)
-    return wanted.only(borne_out(features, wanted, least, config))
+    nearest = np.full(len(features), -1)
+    nearest[few[query[best[::-1]]]] = other[best[::-1]]
+    mutual = (nearest[wanted.a] == wanted.b) | (nearest[wanted.b] == wanted.a)  # only of the few it is known
+    return wanted.only(borne_out(features, wanted, mutual, least, config))
 
 
 def _whole(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
