@@ -17,7 +17,8 @@ import numpy as np
 from dataaudit import pipeline
 from dataaudit.catalog.folders import Roles
 from dataaudit.check import Outcome, concerning, datasets_of, files_to_check, line, of_files
-from dataaudit.dedup.components import components
+from dataaudit.dedup.candidates import NOT_MEAN, bits_apart
+from dataaudit.dedup.components import copy_groups_of
 from dataaudit.domain import DIHEDRAL, NONE, ROLES, Catalog, CopyGraph, CopyPair, FeatureTable, Measurements, Transform
 from dataaudit.features.signature import Signature
 from dataaudit.reports.write import refuse_inside, write
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_against", "make_index"]
 
-_MASK: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean's bit
 _CLOSE: Final = 24
 """Bits of 255 within which a copy is probable, where pictures that are no copies stay far enough apart."""
 _SAMPLE: Final = 64
@@ -170,8 +170,7 @@ class _Comparison:
                     found[one, other] = (orientation, bits)
         for (one, other), (orientation, bits) in sorted(found.items()):
             if 0 <= bits <= close:
-                turn = 90.0 * (orientation % 4)
-                transform = Transform(orientation >= DIHEDRAL // 2, turn if turn <= 180.0 else turn - 360.0)  # noqa: PLR2004
+                transform = Transform.of_orientation(orientation)
                 pair = CopyPair(
                     0, 1, "transformed" if orientation else "near", "probable", round(1 - bits / 255, 4), 1.0, transform
                 )
@@ -212,8 +211,7 @@ class _Comparison:
         inner = self.fresh.copies.pairs
         pairs += [replace(pair, a=row_of[pair.a, False], b=row_of[pair.b, False]) for pair in inner]
         pairs.sort(key=lambda pair: (pair.a, pair.b))
-        proved = np.array([(pair.a, pair.b) for pair in pairs if pair.verdict == "proved"], np.int64).reshape(-1, 2)
-        graph = CopyGraph(tuple(pairs), components(len(rows), proved[:, 0], proved[:, 1]), np.zeros(len(rows), bool))
+        graph = CopyGraph(tuple(pairs), copy_groups_of(len(rows), pairs), np.zeros(len(rows), bool))
         return Measurements(joined, self._features([(row, known) for _, row, known in rows]), graph)
 
     def _features(self, rows: list[tuple[int, bool]]) -> FeatureTable:
@@ -274,14 +272,16 @@ def _by_hash(
     features: FeatureTable, new: NDArray[np.int64], signature: Signature, known: NDArray[np.int64], config: Config
 ) -> _Alike:
     """Return the pairs whose hashes agree as nominations do."""
-    upright64 = signature.columns["phash64"][known].astype(np.uint64) & _MASK
+    upright64 = signature.columns["phash64"][known].astype(np.uint64) & NOT_MEAN
     upright256 = signature.columns["phash256"][known].astype(np.uint64)
     found: list[tuple[int, int, int, int]] = []
     for row in new.tolist():
         for orientation in range(DIHEDRAL):
-            near = np.flatnonzero(np.bitwise_count(upright64 ^ (features.phash64[row, orientation] & _MASK)) <= config.hamming64)
+            near = np.flatnonzero(
+                np.bitwise_count(upright64 ^ (features.phash64[row, orientation] & NOT_MEAN)) <= config.hamming64
+            )
             if len(near):
-                bits = _distance(features.phash256[row, orientation], upright256[near])
+                bits = bits_apart(features.phash256[row, orientation], upright256[near])
                 found += [
                     (row, int(known[place]), orientation, int(distance))
                     for place, distance in zip(near, bits, strict=True)
@@ -301,13 +301,6 @@ def _by_descriptor(
     return _Alike(new[query], known[other], np.full(len(query), -1), np.full(len(query), -1))
 
 
-def _distance(one: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.int64]:
-    difference = others ^ one
-    difference[:, 0] &= _MASK
-    bits: NDArray[np.int64] = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)
-    return bits
-
-
 def _close_enough(signature: Signature, known: NDArray[np.int64], new: int) -> int:
     """Return the bits of 255 within which fewer than half a pair of unrelated pictures is expected; at most ``_CLOSE``.
 
@@ -318,7 +311,7 @@ def _close_enough(signature: Signature, known: NDArray[np.int64], new: int) -> i
     if len(chosen) < 8 or not new:  # noqa: PLR2004 - too few to know
         return _CLOSE
     hashes = signature.columns["phash256"][chosen].astype(np.uint64)
-    bits = np.concatenate([_distance(hashes[row], hashes[row + 1 :]) for row in range(len(chosen) - 1)])
+    bits = np.concatenate([bits_apart(hashes[row], hashes[row + 1 :]) for row in range(len(chosen) - 1)])
     middle, low = np.quantile(bits, [0.5, 0.1])
     deviation = (middle - low) / -NormalDist().inv_cdf(0.1)
     reach = -NormalDist().inv_cdf(_HALF / (new * len(known) * DIHEDRAL))

@@ -91,6 +91,12 @@ class Transform:
         return matrix @ _mirror(a[0]) if self.mirrored else matrix
 
     @classmethod
+    def of_orientation(cls, orientation: int) -> Transform:
+        """Return one of the eight orientations, 0 to 7: ``orientation % 4`` quarter turns, of the mirror image from 4 on."""
+        turns = orientation % 4
+        return cls(mirrored=orientation >= 4, rotation=90.0 * turns if turns < 3 else -90.0)  # noqa: PLR2004
+
+    @classmethod
     def of_whole(cls, matrix: NDArray[np.float64], a: Size, b: Size) -> Transform:
         """Take apart what :meth:`whole` returns, or a product of such maps."""
         mirrored = bool(np.linalg.det(matrix[:2, :2]) < 0)

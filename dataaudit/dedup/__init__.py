@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
-from dataaudit.dedup.candidates import Nominations, nominate
-from dataaudit.dedup.components import components
+from dataaudit.dedup.candidates import nominate
+from dataaudit.dedup.components import copy_groups_of
 from dataaudit.dedup.memory import Memory
 from dataaudit.dedup.overlay import ENOUGH_TEXTURE
+from dataaudit.dedup.ranks import ranks
 from dataaudit.dedup.verify import Question, answer_all
 from dataaudit.domain import CopyGraph, CopyPair, Transform
 from dataaudit.engines import Lost
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
+    from dataaudit.dedup.candidates import Nominations
     from dataaudit.dedup.verify import Answer
     from dataaudit.domain import Calibration, Catalog, FeatureTable, IndexRecall, Relation, Verdict
     from dataaudit.engines import Engine
     from dataaudit.features.cache import Cache
+    from dataaudit.transform import Box
 
     Progress = Callable[[int, int, int], None]
     """Called with (pairs done, pairs nominated, copies found by them)."""
@@ -99,7 +102,7 @@ def relate(
     not_compared[sorted(verified.uncompared)] = True
     if calibration is not None:
         calibration = replace(calibration, look_alikes=verified.look_alikes, framed=verified.framed)
-    return CopyGraph(tuple(pairs), _components(len(features), pairs), not_compared, calibration, recall)
+    return CopyGraph(tuple(pairs), copy_groups_of(len(features), pairs), not_compared, calibration, recall)
 
 
 def _searches(
@@ -116,8 +119,8 @@ def _searches(
         nominations = nominate_few(features, leaders, wanted, config)
         new = ~(np.isin(nominations.a, asked) | np.isin(nominations.b, asked))
         asked = np.union1d(asked, wanted)
-        yield Nominations(*(getattr(nominations, name)[new] for name in ("a", "b", "orientation", "distance")))
-        component = _components(len(verified.labels), verified.pairs)
+        yield nominations.only(new)
+        component = copy_groups_of(len(verified.labels), verified.pairs)
         joined = leaders[np.isin(component[leaders], component[asked])]
         wanted = np.setdiff1d(joined, asked)
 
@@ -146,11 +149,6 @@ def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArr
 def _stars(first: NDArray[np.int64], relation: Relation) -> Iterator[CopyPair]:
     for row in np.flatnonzero(first != np.arange(len(first))):
         yield CopyPair(int(first[row]), int(row), relation, "proved", 1.0, 1.0, Transform())
-
-
-def _components(size: int, pairs: list[CopyPair]) -> NDArray[np.int64]:
-    proved = np.array([(pair.a, pair.b) for pair in pairs if pair.verdict == "proved"], np.int64).reshape(-1, 2)
-    return components(size, proved[:, 0], proved[:, 1])
 
 
 class _Verifier:
@@ -223,7 +221,7 @@ class _Verified:
 
     def take_out_framed(self) -> None:
         """Take out the pairs that share a frame only."""
-        framed = set(_framed(self.pairs, _components(len(self.labels), self.whole)))
+        framed = set(_framed(self.pairs, copy_groups_of(len(self.labels), self.whole)))
         self.pairs, self.framed = [pair for pair in self.pairs if pair not in framed], len(framed)
 
 
@@ -249,7 +247,7 @@ def _verify(
             done += 1
             if progress:
                 progress(done, len(a), len(verified.pairs))
-        component = _components(len(verified.labels), verified.whole)
+        component = copy_groups_of(len(verified.labels), verified.whole)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         waiting = waiting[component[a[waiting]] != component[b[waiting]]]
         if progress:
@@ -278,10 +276,8 @@ def _nearest(a: NDArray[np.int64], b: NDArray[np.int64], distance: NDArray[np.fl
     row, other = np.concatenate([a, b]), np.concatenate([b, a])
     pair = np.tile(np.arange(len(a)), 2)
     order = np.lexsort((other, np.tile(distance, 2), row))
-    starts = np.flatnonzero(np.diff(row[order], prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
     chosen = np.zeros(len(a), bool)
-    chosen[pair[order[rank < _NEIGHBOURS]]] = True
+    chosen[pair[order[ranks(row[order]) < _NEIGHBOURS]]] = True
     return chosen
 
 
@@ -303,7 +299,7 @@ def _framed(pairs: list[CopyPair], component: NDArray[np.int64]) -> list[CopyPai
         pairs: those with a region in which they differ.
         component: (rows,) the copy groups that pairs without such a region make.
     """
-    regions: dict[int, list[tuple[int, int, tuple[float, float, float, float]]]] = {}
+    regions: dict[int, list[tuple[int, int, Box]]] = {}
     for index, pair in enumerate(pairs):
         if pair.differs is not None:
             for row, other in ((pair.a, pair.b), (pair.b, pair.a)):
@@ -316,7 +312,7 @@ def _framed(pairs: list[CopyPair], component: NDArray[np.int64]) -> list[CopyPai
     return [pairs[index] for index in sorted(framed)]
 
 
-def _common_share(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+def _common_share(a: Box, b: Box) -> float:
     """Return the intersection of two boxes over their union."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])

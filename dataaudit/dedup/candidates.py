@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.domain import FeatureTable, IndexRecall
 
-_DC64: Final = np.uint64(~(1 << 63) & (2**64 - 1))  # the mean grey, first bit of a hash: unstable under brightness
+NOT_MEAN: Final = np.uint64(~(1 << 63) & (2**64 - 1))
+"""Mask of a hash's first word without its first bit, the mean grey: unstable under brightness."""
 
 _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten times as many pictures (measured)
 _FULL_RADIUS_UP_TO: Final = 100_000
@@ -69,11 +70,11 @@ def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Confi
     Every pair of ``rows`` with an orientation within :func:`hash_radius` bits of 63 (the mean is masked) and within
     ``config.hamming256`` of 255 is nominated in each such orientation; of a crowd, only its nearest (see ``crowds``).
     """
-    upright = features.phash64[rows, 0] & _DC64
+    upright = features.phash64[rows, 0] & NOT_MEAN
     radius = hash_radius(len(rows), config)
     crowd = Crowd(len(features))
     for orientation in range(DIHEDRAL):
-        for turned, still, _ in stream_within(features.phash64[rows, orientation] & _DC64, upright, radius):
+        for turned, still, _ in stream_within(features.phash64[rows, orientation] & NOT_MEAN, upright, radius):
             different = turned != still
             turned, still = rows[turned[different]], rows[still[different]]  # noqa: PLW2901 - places become rows
             distance = distance256(features, turned, orientation, still)
@@ -108,11 +109,16 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     least = descriptor_least(len(rows), config)
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
-    wanted = closest(first, second, np.full(len(first), -1), _AFTER_HASHES + (1.0 - found.score) / 2.0)
+    wanted = by_score(first, second, found.score)
     best, upwards = np.full(len(features), -1), np.argsort(found.score, kind="stable")
     best[rows[found.query[upwards]]] = rows[found.other[upwards]]  # each one's nearest is written last
     mutual = (best[wanted.a] == wanted.b) & (best[wanted.b] == wanted.a)
     return replace(wanted.only(borne_out(features, wanted, mutual, least, config)), index_recall=found.recall)
+
+
+def by_score(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> Nominations:
+    """Return nominations, ``a < b``, by normalised score of the descriptors; no orientation is known."""
+    return closest(a, b, np.full(len(a), -1), _AFTER_HASHES + (1.0 - score) / 2.0)
 
 
 def borne_out(
@@ -184,7 +190,12 @@ def distance256(
     features: FeatureTable, turned: NDArray[np.int64], orientation: int, still: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return the bits of 255 in which ``turned``, in an orientation, differs from ``still``; (pairs,)."""
-    difference = features.phash256[turned, orientation] ^ features.phash256[still, 0]
-    difference[:, 0] &= _DC64
+    return bits_apart(features.phash256[turned, orientation], features.phash256[still, 0])
+
+
+def bits_apart(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the bits of 255 in which hashes of 256 bits, (pairs, 4) or one for all, differ; (pairs,)."""
+    difference = one ^ other
+    difference[:, 0] &= NOT_MEAN
     distance: NDArray[np.int64] = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)
     return distance

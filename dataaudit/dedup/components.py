@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+
+    from dataaudit.domain import CopyPair
+
+
+def copy_groups_of(size: int, pairs: Iterable[CopyPair]) -> NDArray[np.int64]:
+    """Return the components, (size,) as :func:`components` does, that the proved ones of these pairs make."""
+    proved = np.array([(pair.a, pair.b) for pair in pairs if pair.verdict == "proved"], np.int64).reshape(-1, 2)
+    return components(size, proved[:, 0], proved[:, 1])
 
 
 def components(size: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

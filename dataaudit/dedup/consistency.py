@@ -2,7 +2,7 @@
 
 Each feature of a is matched to its nearest of b by Hamming distance, if clearly nearer than the second nearest (the ratio
 test; Lowe, IJCV 2004). Of the best matches every three give an affine map; what counts is how many of them agree on one
-(RANSAC, Fischler and Bolles 1981, with every sample drawn). Unrelated pictures have hardly ever more than four.
+(RANSAC, Fischler and Bolles 1981, with every sample drawn). Of unrelated pictures seven hardly ever do.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _block(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _matches(
     a: NDArray[np.uint64], b: NDArray[np.uint64], absent_a: NDArray[np.bool_], absent_b: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the best matches of each pair: Hamming distance (``_NONE``: no match), feature of a, feature of b; (pairs, 12)."""
+    """Return the best matches of each pair: Hamming distance (``_NONE``: no match), feature of a, feature of b; (pairs, 32)."""
     distance = np.bitwise_count(a[:, :, None, 0] ^ b[:, None, :, 0])
     distance += np.bitwise_count(a[:, :, None, 1] ^ b[:, None, :, 1])
     distance[np.broadcast_to(absent_b[:, None, :], distance.shape)] = _NONE

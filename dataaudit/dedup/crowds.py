@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.components import components
+from dataaudit.dedup.ranks import ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,8 +75,7 @@ class Crowd:
         row, pair = row[of_crowd], pair[of_crowd]
         order = np.lexsort((pair, distance[pair], row))
         row, pair = row[order], pair[order]
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        rank = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row)))
+        rank = ranks(row)
         near[pair[rank < MOST]] = True
         last = rank == MOST - 1
         self._limit[row[last]] = distance[pair[last]]

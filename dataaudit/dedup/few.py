@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.candidates import (
-    _DC64,
+    NOT_MEAN,
     Nominations,
     borne_out,
     by_content,
+    by_score,
     closest,
     descriptor_least,
     distance256,
     inverse,
 )
 from dataaudit.dedup.hamming import pairs_within
-from dataaudit.dedup.neighbours import BACKGROUND, NORMALISATION, UNIT, _nearness
+from dataaudit.dedup.neighbours import BACKGROUND, NORMALISATION, UNIT, in_units, nearness
+from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import DIHEDRAL
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["nearest_among", "nominate_few"]
 
 _MORE: Final = 4  # times config.neighbours that are looked at of each of the few
-_AFTER_HASHES: Final = 1.0
 
 
 def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
@@ -46,12 +47,12 @@ def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[n
 
 def _by_hash(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
     """Look for each orientation of the few among the upright hashes, and for the few among each orientation of the others."""
-    upright_few, upright = features.phash64[few, 0] & _DC64, features.phash64[rows, 0] & _DC64
+    upright_few, upright = features.phash64[few, 0] & NOT_MEAN, features.phash64[rows, 0] & NOT_MEAN
     found = []
     for orientation in range(DIHEDRAL):
-        query, item = _within(features.phash64[few, orientation] & _DC64, upright, config.hamming64)
+        query, item = _within(features.phash64[few, orientation] & NOT_MEAN, upright, config.hamming64)
         found.append((few[query], rows[item], orientation))
-        query, item = _within(upright_few, features.phash64[rows, orientation] & _DC64, config.hamming64)
+        query, item = _within(upright_few, features.phash64[rows, orientation] & NOT_MEAN, config.hamming64)
         found.append((rows[item], few[query], orientation))
     columns = []
     for turned, still, orientation in found:
@@ -83,38 +84,30 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
         return Nominations(empty, empty, empty, np.empty(0))
     least = descriptor_least(len(rows), config)
-    background = _whole(features, rows[by_content(features, rows)[:BACKGROUND]])
-    asked = _whole(features, few)
-    near_asked = _nearness(asked, background).astype(np.float64)
+    background = in_units(features.descriptor[rows[by_content(features, rows)[:BACKGROUND]]])
+    asked = in_units(features.descriptor[few])
+    near_asked = nearness(asked, background).astype(np.float64)
     columns = []
     for start in range(0, len(rows), BACKGROUND):
         part = rows[start : start + BACKGROUND]
-        products = asked @ _whole(features, part).T
+        products = asked @ in_units(features.descriptor[part]).T
         # nobody's nearness is known yet: it is positive, so this keeps all that may do
         query, other = np.nonzero(products - np.float32(NORMALISATION) * near_asked[:, None] >= least * UNIT**2 - 16.0)
         columns.append((query, part[other], products[query, other]))
     query, other, product = (np.concatenate(column) for column in zip(*columns, strict=True))
     candidates, place = np.unique(other, return_inverse=True)
-    near_other = np.maximum(_nearness(_whole(features, candidates), background).astype(np.float64), 0.0)[place]
+    near_other = np.maximum(nearness(in_units(features.descriptor[candidates]), background).astype(np.float64), 0.0)[place]
     score = (product - NORMALISATION * (near_asked[query] + near_other)) / UNIT**2
     keep = (score >= least) & (few[query] != other)
     query, other, score = query[keep], other[keep], score[keep]
     order = np.lexsort((other, -score, query))
-    starts = np.flatnonzero(np.diff(query[order], prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-    best = order[rank < _MORE * config.neighbours]
+    best = order[ranks(query[order]) < _MORE * config.neighbours]
     a, b = few[query[best]], other[best]
-    wanted = closest(np.minimum(a, b), np.maximum(a, b), np.full(len(a), -1), _AFTER_HASHES + (1.0 - score[best]) / 2.0)
+    wanted = by_score(np.minimum(a, b), np.maximum(a, b), score[best])
     nearest = np.full(len(features), -1)
     nearest[few[query[best[::-1]]]] = other[best[::-1]]
     mutual = (nearest[wanted.a] == wanted.b) | (nearest[wanted.b] == wanted.a)  # only of the few it is known
     return wanted.only(borne_out(features, wanted, mutual, least, config))
-
-
-def _whole(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the descriptors of some rows in whole numbers, as the search of all pictures rounds them."""
-    whole: NDArray[np.float32] = np.rint(features.descriptor[rows].astype(np.float32) * np.float32(UNIT))
-    return whole
 
 
 def nearest_among(
@@ -125,14 +118,14 @@ def nearest_among(
     if not config.transformed or not config.neighbours or not len(few) or not len(index):
         return empty, empty
     least = descriptor_least(len(few) + len(index), config)
-    asked, others = (np.rint(part.astype(np.float32) * np.float32(UNIT)) for part in (few, index))
+    asked, others = in_units(few), in_units(index)
     background = others[:: max(1, len(others) // BACKGROUND)][:BACKGROUND]
     products = asked @ others.T
     count = min(_MORE * config.neighbours, len(others))
     nearest = np.argpartition(-products, count - 1, axis=1)[:, :count]
     query = np.repeat(np.arange(len(asked)), count)
     other = nearest.reshape(-1)
-    near = _nearness(asked, background)[query].astype(np.float64) + _nearness(others[other], background)
+    near = nearness(asked, background)[query].astype(np.float64) + nearness(others[other], background)
     score = (products[query, other] - NORMALISATION * near) / UNIT**2
     order = np.lexsort((other, -score, query))
     keep = order[(np.arange(len(order)) % count < config.neighbours) & (score[order] >= least)]

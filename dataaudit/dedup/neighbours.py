@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.cells import Cells
+from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import IndexRecall
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ class _Table:
         whole = np.empty(vectors.shape, np.float32)
         for start in range(0, len(order), _COLUMNS):
             part = slice(start, start + _COLUMNS)
-            whole[part] = np.rint(vectors[order[part]].astype(np.float32) * np.float32(UNIT))
-        return cls(whole, _nearness(whole, whole[:BACKGROUND]))
+            whole[part] = in_units(vectors[order[part]])
+        return cls(whole, nearness(whole, whole[:BACKGROUND]))
 
     def pairs(self, rows: NDArray[np.int64], columns: NDArray[np.int64], least: float) -> _Pairs:
         """Return the pairs of a tile that score at least ``least``: row, column, score."""
@@ -165,7 +166,13 @@ class _Table:
         return a[enough], b[enough], score[enough]
 
 
-def _nearness(vectors: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float32]:
+def in_units(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return vectors of length 1 as whole multiples of 1 / ``UNIT``."""
+    whole: NDArray[np.float32] = np.rint(vectors.astype(np.float32) * np.float32(UNIT))
+    return whole
+
+
+def nearness(vectors: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return each vector's mean product with its 6th to 15th nearest of the background, a sample of them all; (n,)."""
     first, last = min(NEAR[0], len(background)), min(NEAR[1], len(background))
     means = np.empty(len(vectors), np.float32)
@@ -207,9 +214,7 @@ class _Best:
         order = np.lexsort((other, -score, row))
         order = order[_first_of_runs(row[order], other[order])]
         row, other, score = row[order], other[order], score[order]
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        rank = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row)))
-        keep = rank < self._count
+        keep = ranks(row) < self._count
         self._parts = [(row[keep], other[keep], score[keep])]
         self._held, self._pending = int(keep.sum()), 0
 

@@ -126,9 +126,7 @@ def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
     for orientation in orientations:
         tried = compare(turned(square_a, orientation), square_b)
         if tried.median > best.median + 0.01:
-            rotation = 90.0 * (orientation % 4)
-            transform = Transform(orientation >= DIHEDRAL // 2, rotation if rotation <= 180 else rotation - 360)  # noqa: PLR2004
-            best = replace(tried, transform=transform)
+            best = replace(tried, transform=Transform.of_orientation(orientation))
     return best
 
 
