@@ -20,6 +20,7 @@ from dataaudit.check import Outcome, concerning, datasets_of, files_to_check, li
 from dataaudit.dedup.candidates import NOT_MEAN, bits_apart
 from dataaudit.dedup.components import copy_groups_of
 from dataaudit.domain import DIHEDRAL, NONE, ROLES, Catalog, CopyGraph, CopyPair, FeatureTable, Measurements, Transform
+from dataaudit.errors import UsageError
 from dataaudit.features.signature import Signature
 from dataaudit.reports.write import refuse_inside, write
 from dataaudit.wording import counted
@@ -48,8 +49,9 @@ def check_against(
     """Check files against an index; arguments otherwise as of :func:`dataaudit.check.check`.
 
     Raises:
-        UsageError: if a path does not exist, or the index cannot be read.
+        UsageError: if a path does not exist, the index cannot be read, or another descriptor is asked for.
     """
+    _refuse_descriptor(config)
     signature = Signature.read(index)
     files, notes = files_to_check(paths)
     by_dataset, homeless = datasets_of(files, dataset, Roles.of(config.roles))
@@ -73,8 +75,9 @@ def make_index(sources: Sequence[Path], output: Path, config: Config, observe: O
     """Measure datasets (folders), read indexes (files), and write one index of them all; return images and bytes.
 
     Raises:
-        UsageError: if they contradict one another, or an index cannot be read.
+        UsageError: if they contradict one another, an index cannot be read, or another descriptor is asked for.
     """
+    _refuse_descriptor(config)
     parts = []
     for source in sources:
         if source.is_file():
@@ -89,6 +92,20 @@ def make_index(sources: Sequence[Path], output: Path, config: Config, observe: O
         refuse_inside(output, source)
     write(data, output, dataset=sources[0])
     return len(signature), len(data)
+
+
+def _refuse_descriptor(config: Config) -> None:
+    """An index is compared with others' files: all of them have to be described alike.
+
+    Raises:
+        UsageError: if another descriptor is asked for.
+    """
+    if config.descriptor is not None:
+        message = (
+            f"--descriptor {config.descriptor}: an index holds the built-in copy descriptor and no other, so that any two can be "
+            "compared. Leave the option out, or run `dataaudit check --dataset DIR` beside the pictures."
+        )
+        raise UsageError(message)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

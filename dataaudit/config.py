@@ -36,7 +36,7 @@ class Config(BaseModel):
     )
     follow_links: bool = Field(default=False, description="descend into linked directories, each once")
 
-    embeddings: str | None = Field(None, description=".npy or .npz file: what a model of yours makes of the pictures")
+    embeddings: str | None = Field(None, description=".npy, .npz or .keras file: what a model of yours makes of the pictures")
     pred_probs: str | None = Field(None, description=".npy or .npz file: out-of-sample class probabilities of a model of yours")
 
     # measure
@@ -59,8 +59,15 @@ class Config(BaseModel):
     hamming64: int = Field(10, ge=0, le=16, description="bits of 64 within which two pictures are nominated as copies")
     hamming256: int = Field(72, ge=0, le=128, description="bits of 256 within which a nomination is looked at")
     neighbours: int = Field(16, ge=0, le=100, description="nearest pictures by copy descriptor that are looked at; 0: none")
+    descriptor: str | None = Field(None, description=".keras file of a model that replaces the built-in copy descriptor")
     descriptor_score: float = Field(
-        -0.08, ge=-1, le=1, description="normalised descriptor similarity of a nomination, at 10,000 images"
+        -0.08, ge=-2, le=2, description="normalised descriptor similarity of a nomination, at 10,000 images"
+    )
+    descriptor_clear: float = Field(
+        0.06, ge=0, le=4, description="above that: a nomination stands where a picture has too few local features to be asked"
+    )
+    descriptor_far: float = Field(
+        0.2, ge=0, le=4, description="above that: a nomination of each other's nearest stands whatever local features say"
     )
     agreement: int = Field(7, ge=3, le=32, description="local features that must agree on one map to be looked at")
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")

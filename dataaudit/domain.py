@@ -370,6 +370,20 @@ class IndexRecall:
     """How many of them the index nominated, too."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnDescriptor:
+    """The user's Keras model whose output was searched in place of the built-in copy descriptor."""
+
+    name: str
+    """Of its file."""
+    digest: str
+    """SHA-256 of it, hexadecimal."""
+    numbers: int
+    """That it makes of a picture."""
+    absent: int
+    """Readable pictures without one: TensorFlow cannot read the file, or the model says zero."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CopyGraph:
     """All pairs found, sorted by (a, b), and what they join."""
@@ -383,6 +397,8 @@ class CopyGraph:
     """None where nothing was compared."""
     index_recall: IndexRecall | None = None
     """None where every two descriptors were compared."""
+    own_descriptor: OwnDescriptor | None = None
+    """None where the built-in one was searched."""
 
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Return the copy groups of two rows and more, each ascending, sorted by their first row."""

@@ -49,5 +49,11 @@ class IncompleteError(DataAuditError):
     exit_code: ClassVar[int] = 3
 
 
+class ModelError(IncompleteError):
+    """A model of the user's that cannot be used, crashed, hung, or returned something else than numbers."""
+
+    slug: ClassVar[str] = "model"
+
+
 class CacheWarning(UserWarning):
     """The cache cannot be used, or was damaged. It costs time, never an answer."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Observer = Callable[[str, int, int, int], None]
     """Called with (stage, done, total, found) as the work goes on. Stages: ``measure`` (images; found: unreadable ones),
-    ``compare`` (pairs; found: copies), ``judge``; of a self-test also ``plant`` (copies); total is 0
-    where nothing is counted."""
+    ``describe`` and ``embed`` (pictures that a model of the user's looks at), ``compare`` (pairs; found: copies), ``judge``; of a
+    self-test also ``plant`` (copies); total is 0 where nothing is counted."""
 
 __all__ = ["correct", "judge", "measure", "measure_catalog", "scan", "selftest"]
 
@@ -35,6 +35,7 @@ def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Repo
     Raises:
         LayoutError: if there is no image, or the layout is not one we know.
         ManifestError: if a manifest, metadata, group, embeddings or probabilities file contradicts the dataset.
+        ModelError: if a Keras model that was given cannot be used.
     """
     return judge(measure(dataset, config, observe), config)
 
@@ -46,29 +47,40 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None, only
     """
     from dataaudit.catalog import find  # noqa: PLC0415 - every stage is imported when it is reached
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
+    from dataaudit.features.keras_model import is_model  # noqa: PLC0415
     from dataaudit.features.strict import require  # noqa: PLC0415
 
     if config.integrity == "deep":
         require()
     catalog = find(dataset, config)
     paths, classes = catalog.paths, catalog.classes  # a wrong file is told before the slow part
-    embeddings = None if config.embeddings is None else read_embeddings(config.embeddings, paths)
+    model = config.embeddings if config.embeddings is not None and is_model(config.embeddings) else None
+    embeddings = None if model or config.embeddings is None else read_embeddings(config.embeddings, paths)
     pred_probs = None if config.pred_probs is None else read_probabilities(config.pred_probs, paths, classes)
-    return replace(measure_catalog(catalog, config, observe, only), embeddings=embeddings, pred_probs=pred_probs)
+    embedded_by = model if only is None else None  # a few files say nothing of how all of them drift
+    measured = measure_catalog(catalog, config, observe, only, embedded_by)
+    return replace(measured, embeddings=measured.embeddings if model else embeddings, pred_probs=pred_probs)
 
 
 def measure_catalog(
-    catalog: Catalog, config: Config, observe: Observer | None = None, only: Collection[str] | None = None
+    catalog: Catalog,
+    config: Config,
+    observe: Observer | None = None,
+    only: Collection[str] | None = None,
+    embedded_by: str | None = None,
 ) -> Measurements:
-    """Measure the files of a catalog, and relate them; see :func:`measure`."""
+    """Measure the files of a catalog, and relate them; see :func:`measure`. ``embedded_by`` is a Keras model's file."""
     from dataaudit.dedup import relate  # noqa: PLC0415 - every stage is imported when it is reached
     from dataaudit.dedup.file_groups import infer  # noqa: PLC0415
+    from dataaudit.dedup.own_descriptor import own_descriptor  # noqa: PLC0415
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
     from dataaudit.features import measure as measure_features  # noqa: PLC0415
     from dataaudit.features.cache import Cache  # noqa: PLC0415
+    from dataaudit.features.model_outputs import embedder  # noqa: PLC0415
     from dataaudit.features.strict import decode_strictly  # noqa: PLC0415
 
     watch = observe or (lambda _stage, _done, _total, _found: None)
+    processes = config.jobs or _cores()
     done = failed = 0
 
     def measured(files: int, unreadable: int) -> None:
@@ -78,23 +90,27 @@ def measure_catalog(
 
     with (
         Cache(config) if config.cache else nullcontext() as cache,
-        LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine,
+        LocalEngine(processes, config.file_timeout, config.file_memory) as engine,
+        own_descriptor(config, cache, processes) as describe,  # a model that will not do is told before the slow part
+        embedder(embedded_by, config, cache, processes) as embed,
     ):
         watch("measure", 0, len(catalog), 0)
         features = measure_features(catalog, config, engine, measured, cache)
         if config.integrity == "deep":
             features = decode_strictly(catalog, features, engine)
+        embeddings = embed(catalog, features, watch)
+        searched, search, own = describe(catalog, features, watch)
         watch("compare", 0, 0, 0)
         rows = None if only is None else np.array([row for row, path in enumerate(catalog.paths) if path in only], np.int64)
 
         def compared(pairs: int, total: int, found: int) -> None:
             watch("compare", pairs, total, found)
 
-        copies = relate(catalog, features, config, engine, compared, rows, cache)
+        copies = replace(relate(catalog, searched, search, engine, compared, rows, cache), own_descriptor=own)
         watch("judge", 0, 0, 0)
     if only is not None:  # a few files say nothing of how all of them are grouped
         return Measurements(catalog, features, copies)
-    return Measurements(catalog, features, copies, infer(catalog, features, copies, config))
+    return Measurements(catalog, features, copies, infer(catalog, features, copies, config), embeddings)
 
 
 def judge(measurements: Measurements, config: Config, selftest: SelfTest | None = None) -> Report:
@@ -127,12 +143,19 @@ def selftest(dataset: Path, config: Config, *, queries: int, seed: int = 0, obse
         LayoutError, ManifestError: as :func:`scan`.
         UsageError: if there are fewer than two pictures.
     """
+    from dataaudit.dedup.own_descriptor import own_descriptor  # noqa: PLC0415
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
+    from dataaudit.features.cache import Cache  # noqa: PLC0415
     from dataaudit.selftest import run  # noqa: PLC0415
 
     measurements = measure(dataset, config, observe)
-    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
-        return run(measurements, config, engine, queries=queries, seed=seed, progress=observe)
+    processes = config.jobs or _cores()
+    with (
+        Cache(config) if config.cache and config.descriptor else nullcontext() as cache,
+        LocalEngine(processes, config.file_timeout, config.file_memory) as engine,
+        own_descriptor(config, cache, processes) as describe,
+    ):
+        return run(measurements, config, engine, describe, queries=queries, seed=seed, progress=observe)
 
 
 def _cores() -> int:

@@ -32,12 +32,13 @@ def info(config: Config) -> str:
         size = cache.store.bytes_used()
         counts = cache.store.read(
             "SELECT (SELECT count(*) FROM contents WHERE version IS (SELECT id FROM versions WHERE key = ?)), "
-            "(SELECT count(*) FROM contents), (SELECT count(*) FROM files), (SELECT count(*) FROM pairs)",
+            "(SELECT count(*) FROM contents), (SELECT count(*) FROM files), (SELECT count(*) FROM pairs), "
+            "(SELECT count(*) FROM outputs)",
             (cache.key,),
         )
         if not counts:
             return f"{cache.store.path}: there is no cache.\n"
-        here, contents, files, pairs = counts[0]
+        here, contents, files, pairs, outputs = counts[0]
         damaged = len(list(cache.store.path.parent.glob(f"{cache.store.path.name}.damaged-*")))
         lines = [
             f"{cache.store.path}",
@@ -46,6 +47,8 @@ def info(config: Config) -> str:
             f"  {files:,} files known by their time stamps",
             f"  {pairs:,} comparisons of two contents",
         ]
+        if outputs:
+            lines.append(f"  {outputs:,} outputs of Keras models of yours")
         if damaged:
             lines.append(
                 f"  {damaged} file{'s' if damaged > 1 else ''} of a damaged cache beside it; `dataaudit cache clear` deletes them"
@@ -57,7 +60,7 @@ def clear(config: Config) -> str:
     """Empty the cache, whoever else may be using it, and delete what is left of damaged ones."""
     with Cache(config) as cache:
         before = cache.store.bytes_used()
-        cache.store.write(*((f"DELETE FROM {table}", [()]) for table in ("contents", "files", "pairs", "versions")))  # noqa: S608
+        cache.store.write(*((f"DELETE FROM {table}", [()]) for table in ("contents", "files", "pairs", "outputs", "versions")))  # noqa: S608
         cache.store.read("VACUUM")
         freed = before - cache.store.bytes_used()
         for path in cache.store.path.parent.glob(f"{cache.store.path.name}.damaged-*"):

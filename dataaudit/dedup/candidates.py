@@ -32,7 +32,6 @@ _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten
 _FULL_RADIUS_UP_TO: Final = 100_000
 _PAIRS_A_BIT: Final = 5.4
 _FEW_KEYPOINTS: Final = 24
-_CLEARLY, _FAR = 0.06, 0.2  # of score above the least: where local features cannot speak, and where they need not
 _BLOCK: Final = 4096
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
@@ -135,7 +134,9 @@ def borne_out(
     few[named] = features.keypoints[named].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
     unheard = few[wanted.a] | few[wanted.b]
     score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
-    kept: NDArray[np.bool_] = (mutual & (score >= least + _FAR)) | (unheard & (score >= least + _CLEARLY))
+    kept: NDArray[np.bool_] = (mutual & (score >= least + config.descriptor_far)) | (
+        unheard & (score >= least + config.descriptor_clear)
+    )
     asked = np.flatnonzero(~unheard & ~kept)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]

@@ -38,12 +38,15 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
 
-__all__ = ["Cache", "Recall", "Recalled", "holds", "recall", "version_key"]
+__all__ = ["Cache", "Recall", "Recalled", "holds", "packages", "recall", "version_key"]
 
 _RACY_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use (FAT's)
 _DAY: Final = 86_400
 _STALE_DAYS: Final = 7  # how old a row's last use may read, so that a warm run writes next to nothing
 _PRUNED_TO: Final = 0.8
+_NOT_MEASURING: Final = frozenset(
+    ("cache.py", "store.py", "embeddings.py", "keras_model.py", "keras_process.py", "model_outputs.py", "signature.py")
+)
 _LOST: Final = frozenset({"timeout", "memory", "crash"})
 _SUM: Final = 4
 _RESIDUE: Final = 0x2144DF1C
@@ -175,16 +178,19 @@ class Cache:
         if self.store.bytes_used() <= self._limit:
             return
         while self.store.usable and self.store.bytes_used() > _PRUNED_TO * self._limit:
-            counts = self.store.read("SELECT (SELECT count(*) FROM contents), (SELECT count(*) FROM pairs)")
+            counts = self.store.read(
+                "SELECT (SELECT count(*) FROM contents), (SELECT count(*) FROM pairs), (SELECT count(*) FROM outputs)"
+            )
             if not counts or not any(counts[0]):
                 break
-            contents, pairs = (count // 10 + 1 for count in counts[0])
+            contents, pairs, outputs = (count // 10 + 1 for count in counts[0])
             self.store.write(
                 (
                     _PRUNE_CONTENTS,
                     [(self.key, contents)],
                 ),
                 ("DELETE FROM pairs WHERE id IN (SELECT id FROM pairs ORDER BY used, id LIMIT ?)", [(pairs,)]),
+                ("DELETE FROM outputs WHERE id IN (SELECT id FROM outputs ORDER BY used, id LIMIT ?)", [(outputs,)]),
                 ("DELETE FROM files WHERE sha256 NOT IN (SELECT sha256 FROM contents)", [()]),
             )
         self.store.read("PRAGMA incremental_vacuum")
@@ -199,7 +205,7 @@ def version_key(max_pixels: int, *, transformed: bool = True) -> bytes:
         "code": _code(),
         "max_pixels": max_pixels,
         "transformed": transformed,
-        "packages": _packages(),
+        "packages": packages(_PACKAGES),
         "libraries": libraries,
     }
     told["machine"] = [platform.machine(), sys.byteorder]
@@ -211,20 +217,20 @@ def _code() -> str:
     """Return a digest of the code that measures, the descriptor's network and ``FEATURE_VERSION`` included."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.iterdir()):
-        if path.suffix in {".py", ".onnx"} and path.name not in {"cache.py", "store.py"}:
+        if path.suffix in {".py", ".onnx"} and path.name not in _NOT_MEASURING:
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 @once
-def _packages() -> tuple[str, ...]:
-    """Return names and versions of the decoders as they are installed; their import would cost a second."""
+def packages(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names and versions of packages, whose names begin so, as they are installed; their import would cost a second."""
     found: dict[str, str] = {}
     for place in map(Path, sys.path):
         if place.is_dir():
             for entry in os.scandir(place):
                 name = entry.name.lower()
-                package = next((package for package in _PACKAGES if name.startswith(package)), None)
+                package = next((package for package in names if name.startswith(package)), None)
                 if package is not None and name.endswith((".dist-info", ".egg-info")):
                     found.setdefault(name.partition("-")[0], name)
     return tuple(sorted(found.values()))

@@ -7,6 +7,8 @@ Two forms, both read without pickle:
 - ``FILE.npz`` with ``paths`` (samples,), relative to the dataset with ``/``, and ``embeddings`` or ``pred_probs``, in any order;
   beside ``pred_probs`` it may hold ``classes``, the name of each column.
 
+(A ``.keras`` model in place of such a file is run by :mod:`dataaudit.features.model_outputs`.)
+
 A row of NaN is a sample the model has nothing to say of (an unreadable file); any other row has to be finite.
 """
 

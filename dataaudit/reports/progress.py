@@ -27,7 +27,7 @@ PLAIN_SECONDS: Final = 10.0
 """Seconds between two lines where no terminal is; a shorter run prints none."""
 
 
-_UNITS: Final = {"measure": "image", "compare": "pair", "apply": "file", "plant": "image"}
+_UNITS: Final = {"measure": "image", "describe": "image", "embed": "image", "compare": "pair", "apply": "file", "plant": "image"}
 _FOUND: Final = {"measure": "unreadable", "compare": "copies"}
 """What a stage counts, and what it finds on its way."""
 

@@ -278,6 +278,14 @@ def _search_notes(copies: CopyGraph) -> Iterator[str]:
             f"{counted(calibration.framed, 'pair')} of images that share a frame or a background around different contents "
             "are not told as copies."
         )
+    if (own := copies.own_descriptor) is not None:
+        without = (
+            f"; {counted(own.absent, 'image')} that it says nothing of were searched by their hashes alone" if own.absent else ""
+        )
+        yield (
+            f"Copies were searched by your model {own.name} ({own.numbers:,} numbers, SHA-256 {own.digest[:12]}…) in place of "
+            f"the built-in descriptor{without}."
+        )
     if (index := copies.index_recall) is not None:
         share = f"recall {index.found / index.pairs:.2f} of exact" if index.pairs else "an exact search finds no neighbour"
         yield f"Descriptor index: {share} on {index.sampled:,} sampled pictures."

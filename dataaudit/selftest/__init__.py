@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
+    from dataaudit.dedup.own_descriptor import Describe
     from dataaudit.domain import Catalog, CopyGraph, Measurements, Verdict
     from dataaudit.engines import Engine
 
@@ -54,7 +55,14 @@ class _Planting:
 
 
 def run(
-    measurements: Measurements, config: Config, engine: Engine, *, queries: int, seed: int, progress: Progress | None = None
+    measurements: Measurements,
+    config: Config,
+    engine: Engine,
+    describe: Describe,
+    *,
+    queries: int,
+    seed: int,
+    progress: Progress | None = None,
 ) -> SelfTest:
     """Plant copies of a dataset's pictures, search for them, and count what is found.
 
@@ -62,6 +70,7 @@ def run(
         measurements: of the dataset as it is, its own copies included.
         config: the search's thresholds, as in a scan.
         engine: makes, measures and verifies.
+        describe: puts the user's descriptors in the place of the built-in ones, where there are such.
         queries: copies to plant, over all families; fewer where the dataset has fewer pictures.
         seed: of the draw of pictures and of what is done to them.
         progress: called as the work goes on.
@@ -80,7 +89,8 @@ def run(
         watch("measure", planted, planted, 0)
         features = FeatureTable.concat([_rows(measurements.features, kept), measured])
         touching = np.arange(len(catalog)) >= len(kept)
-        copies = relate(catalog, features, config, engine, lambda *counts: watch("compare", *counts), touching=touching)
+        searched, search, _ = describe(catalog, features, watch)
+        copies = relate(catalog, searched, search, engine, lambda *counts: watch("compare", *counts), touching=touching)
     return _counted(measurements, copies, kept, sources, families, seed)
 
 

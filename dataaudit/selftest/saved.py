@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dataaudit
@@ -12,8 +14,6 @@ from dataaudit.errors import UsageError
 from dataaudit.statistics.proportions import wilson
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dataaudit.config import Config
 
 __all__ = ["dumps", "load"]
@@ -99,4 +99,6 @@ def _family(entry: dict[str, Any]) -> FamilyRecall:
 def _settings(config: Config) -> dict[str, Any]:
     """Return the options of the search that are not at their defaults, as JSON holds them."""
     changed = config.model_dump(mode="json", exclude_defaults=True)
+    if config.descriptor is not None:  # a model trained anew has the same name
+        changed["descriptor"] = hashlib.sha256(Path(config.descriptor).read_bytes()).hexdigest()
     return {name: value for name, value in sorted(changed.items()) if name not in _NO_PART_IN_THE_SEARCH}
