@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataaudit.dedup.align import View, register, resized
+from dataaudit.dedup.align import FEW, View, register, resized
 from dataaudit.dedup.verify import Question, answer
 from dataaudit.domain import Transform
 from pictures import photo, save
@@ -92,7 +92,7 @@ def test_an_augmented_copy_is_proved_and_its_transform_named(tmp_path, transform
     picture = photo(21, (240, 240))
     save(picture, tmp_path / "a.png")
     cv2.imwrite(str(tmp_path / "b.jpg"), warped(picture, transform, border=border)[:, :, ::-1])
-    told = answer(Question(tmp_path / "a.png", tmp_path / "b.jpg", (), True, (0.95, 0.85), 10**8))
+    told = answer(Question(tmp_path / "a.png", tmp_path / "b.jpg", (), True, (0.95, 0.85), (0.97, 0.92), 10**8))
     assert told.reaches((0.95, 0.85)), told
     assert told.transform.mirrored == transform.mirrored
     assert told.transform.rotation == pytest.approx(transform.rotation, abs=1.0)
@@ -110,28 +110,31 @@ def test_a_crop_and_both_sides_augmented_are_proved(tmp_path):
         cv2.imwrite(str(tmp_path / "one.jpg"), warped(picture, NAMED[0])[:, :, ::-1])
         cv2.imwrite(str(tmp_path / "two.jpg"), warped(picture, NAMED[4])[:, :, ::-1])
         for a, b in (("whole.png", "crop.jpg"), ("crop.jpg", "whole.png"), ("one.jpg", "two.jpg")):
-            told = answer(Question(tmp_path / a, tmp_path / b, (), True, (0.95, 0.85), 10**8))
+            told = answer(Question(tmp_path / a, tmp_path / b, (), True, (0.95, 0.85), (0.97, 0.92), 10**8))
             assert told.reaches((0.95, 0.85)), (seed, a, b, told)
-        assert answer(Question(tmp_path / "whole.png", tmp_path / "crop.jpg", (), True, (1, 1), 10**8)).overlap > 0.97
-        assert answer(Question(tmp_path / "crop.jpg", tmp_path / "whole.png", (), True, (1, 1), 10**8)).overlap < 0.65
+        assert answer(Question(tmp_path / "whole.png", tmp_path / "crop.jpg", (), True, (1, 1), (1, 1), 10**8)).overlap > 0.97
+        assert answer(Question(tmp_path / "crop.jpg", tmp_path / "whole.png", (), True, (1, 1), (1, 1), 10**8)).overlap < 0.65
 
 
 def test_unrelated_pictures_cannot_be_registered_well(tmp_path):
     paths = [save(photo(seed, (200, 160)), tmp_path / f"{seed}.png") for seed in range(10)]
     for number, a in enumerate(paths):
         for b in paths[:number]:
-            assert not answer(Question(a, b, (0, 4), True, (0.95, 0.85), 10**8)).reaches((0.8, 0.5))
+            assert not answer(Question(a, b, (0, 4), True, (0.95, 0.85), (0.97, 0.92), 10**8)).reaches((0.8, 0.5))
 
 
 def test_a_flat_picture_has_no_features():
     flat = View(np.full((90, 120), 128, np.uint8))
-    assert len(flat.features(mirrored=False)[0]) == 0
+    assert len(flat.features(FEW, mirrored=False)[0]) == 0
     assert register(flat, View(np.asarray(photo(1, (120, 90)).convert("L")))) is None
 
 
 def test_the_features_of_the_mirror_image_are_found_without_it():
     luma = np.asarray(photo(3, (180, 128)).convert("L"))
-    derived, seen = View(luma).features(mirrored=True), View(np.ascontiguousarray(luma[:, ::-1])).features(mirrored=False)
+    derived, seen = (
+        View(luma).features(150, mirrored=True),
+        View(np.ascontiguousarray(luma[:, ::-1])).features(150, mirrored=False),
+    )
     nearest = (derived[1] @ seen[1].T).argmax(axis=1)
     similarity = np.einsum("nd,nd->n", derived[1], seen[1][nearest])
     distance = np.linalg.norm(derived[0] - seen[0][nearest], axis=1)

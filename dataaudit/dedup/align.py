@@ -11,6 +11,7 @@ Matrices map pixel centres, (x, y) from the upper left, of one picture to anothe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -32,7 +33,10 @@ _RATIO: Final = 0.8
 _REPROJECTION: Final = 3.0  # pixels
 _FEWEST_INLIERS: Final = 10  # silhouettes on plain sky fit one another with 6 to 9; true copies have 18 and more, rarely fewer
 _SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: smallest, largest, largest over smallest
-_SIFT: Final = cv2.SIFT.create(nfeatures=300, contrastThreshold=0.005)
+FEW: Final = 150
+"""Features of a picture: enough to tell that two pictures have nothing in common."""
+MANY: Final = 300
+"""Features of a picture, for a better map of two that have: three times the cost."""
 _ECC: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 
 
@@ -45,7 +49,7 @@ class View:
         scale = min(SHORT_SIDE / min(height, width), _LONG_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         self.luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-        self._features: Features | None = None
+        self._features: dict[tuple[int, bool], Features] = {}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,11 +57,14 @@ class View:
         height, width = self.luma.shape
         return width, height
 
-    def features(self, *, mirrored: bool) -> Features:
-        """Return the features of the picture, or of its mirror image."""
-        if self._features is None:
-            self._features = _features(self.luma)
-        return _mirrored(self._features, self.size[0]) if mirrored else self._features
+    def features(self, count: int, *, mirrored: bool) -> Features:
+        """Return the ``count`` strongest features of the picture, or of its mirror image."""
+        key = count, mirrored
+        if key not in self._features:
+            self._features[key] = (
+                _mirrored(self.features(count, mirrored=False), self.size[0]) if mirrored else _features(self.luma, count)
+            )
+        return self._features[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +78,11 @@ class Registration:
     """Distinct points of both pictures that agree on the map."""
 
 
-def register(a: View, b: View) -> Registration | None:
-    """Estimate the affine map of a onto b; None where no believable one has ten consistent matches."""
+def register(a: View, b: View, features: int = FEW) -> Registration | None:
+    """Estimate the affine map of a onto b by their strongest features; None if no believable one has ten consistent matches."""
     best: Registration | None = None
     for mirrored in (False, True):
-        points_a, points_b = _matches(a.features(mirrored=mirrored), b.features(mirrored=False))
+        points_a, points_b = _matches(a.features(features, mirrored=mirrored), b.features(features, mirrored=False))
         if len(points_a) < _FEWEST_INLIERS:
             continue
         estimate, inlier = cv2.estimateAffine2D(
@@ -124,12 +131,17 @@ def resized(matrix: NDArray[np.float64], a: tuple[float, float], b: tuple[float,
     return (_scaling(*b) @ _square(matrix) @ np.linalg.inv(_scaling(*a)))[:2]
 
 
-def _features(luma: NDArray[np.uint8]) -> Features:
-    keypoints, descriptors = _SIFT.detectAndCompute(luma, None)
+def _features(luma: NDArray[np.uint8], count: int) -> Features:
+    keypoints, descriptors = _sift(count).detectAndCompute(luma, None)
     if not keypoints:
         return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
     rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
     return np.array([point.pt for point in keypoints], np.float32), rooted.astype(np.float32)
+
+
+@cache
+def _sift(count: int) -> cv2.SIFT:
+    return cv2.SIFT.create(nfeatures=count, contrastThreshold=0.005)
 
 
 def _mirrored(features: Features, width: int) -> Features:

@@ -31,6 +31,7 @@ _ROWS: Final = 48
 _PAIRS: Final = 400
 _FEWEST: Final = 30  # pairs below which nothing is said of their distribution
 _SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells of two makes) is heavier than a normal one
+_NEARLY: Final = 0.75  # of the way from probable to proved: what pictures alike but for a region must reach to be probable
 _HIGHEST: Final = 0.9999  # a correlation of 1 has no z
 
 
@@ -80,8 +81,10 @@ class Thresholds:
         # What a region hides is taken out of the comparison, so the rest is asked what a registration is asked.
         if answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
-        midway = tuple((low + high) / 2 for low, high in zip(self.registered_probable, self.registered_proved, strict=True))
-        return "probable" if answer.covered.proves((midway[0], midway[1])) or answer.reaches(probable) else None
+        nearly = tuple(
+            low + 0.75 * (high - low) for low, high in zip(self.registered_probable, self.registered_proved, strict=True)
+        )
+        return "probable" if answer.covered.proves((nearly[0], nearly[1])) or answer.reaches(probable) else None
 
 
 def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> tuple[list[int], list[int]]:

@@ -125,23 +125,22 @@ def borne_out(
 ) -> NDArray[np.bool_]:
     """Return which nominations by descriptor the local features of both pictures bear out, where both have enough of them.
 
-    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``. Two that are each
-    other's nearest (``mutual``) stand if it is far above, whatever local features say: those of fine, even textures are not the
-    same at another scale.
+    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``. Of two that are
+    each other's nearest (``mutual``) fewer have to agree the higher the score is: those of fine, even textures are not the same
+    at another scale.
     """
     few = np.zeros(len(features), bool)
     named = np.union1d(wanted.a, wanted.b)
     few[named] = features.keypoints[named].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
     unheard = few[wanted.a] | few[wanted.b]
     score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
-    kept: NDArray[np.bool_] = (mutual & (score >= least + config.descriptor_far)) | (
-        unheard & (score >= least + config.descriptor_clear)
-    )
-    asked = np.flatnonzero(~unheard & ~kept)
+    kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
+    fewer = np.where(mutual, np.maximum(2.0 * (score - least) / max(config.descriptor_far, 1e-6) - 1.0, 0.0), 0.0)
+    asked = np.flatnonzero(~unheard)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]
         agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]])
-        kept[part] = agreeing >= config.agreement
+        kept[part] = agreeing >= config.agreement - fewer[part]
     return kept
 
 

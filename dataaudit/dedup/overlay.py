@@ -70,6 +70,8 @@ def find_covered(
     correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_], side: int, overlap: float
 ) -> Covered | None:
     """Look for a region in which the pictures differ while they are alike around it; (windows, windows) each."""
+    if (counted & (correlation > _ALIKE)).sum() < ENOUGH_TEXTURE:  # the cheapest question first: most pairs are no copies
+        return None
     unlike = np.pad(counted & (correlation < UNLIKE) & (energy > _DISTINCT), 1)
     core = unlike[1:-1, 1:-1] & unlike[:-2, 1:-1] & unlike[2:, 1:-1] & unlike[1:-1, :-2] & unlike[1:-1, 2:]
     if core.sum() < _FEWEST_UNLIKE:

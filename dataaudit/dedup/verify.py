@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataaudit.dedup.align import View
+    from dataaudit.dedup.align import Registration, View
 
 SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
@@ -54,6 +54,8 @@ class Question:
     """Whether to register a onto b where no orientation is as alike as ``enough``."""
     enough: tuple[float, float]
     """Median and quartile that need no registration."""
+    enough_registered: tuple[float, float]
+    """Those that need no better one; also asked of what is not covered."""
     max_pixels: int
 
 
@@ -91,9 +93,11 @@ class Answer:
         """Whether median and quartile are at least the given ones."""
         return self.median >= thresholds[0] and self.quartile >= thresholds[1]
 
-    def settled(self, enough: tuple[float, float]) -> bool:
-        """Whether the pictures are brought together as well as they can be."""
-        return self.reaches(enough) if self.covered is None else self.covered.proves(enough)
+    def settles(self, question: Question) -> bool:
+        """Whether the pictures are brought together as well as they have to be."""
+        if self.covered is not None:
+            return self.covered.proves(question.enough_registered)
+        return self.reaches(question.enough_registered if self.registered else question.enough)
 
 
 def answer_all(questions: Sequence[Question], begin: Callable[[int], None]) -> tuple[Answer, ...]:
@@ -112,8 +116,8 @@ def answer(question: Question) -> Answer:
     except DecodeError as error:
         return Answer(0.0, 0.0, (0, 0), failure=str(error))
     best = _as_it_is(a, b, question.orientations)
-    if question.align and best.comparable and not best.settled(question.enough):
-        registered = _registered(a, b, best.textured, question.enough)
+    if question.align and best.comparable and not best.settles(question):
+        registered = _registered(a, b, best.textured, question)
         if registered is not None and registered.likeness > best.likeness:
             return registered
     return best
@@ -121,8 +125,8 @@ def answer(question: Question) -> Answer:
 
 def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
     side = min(len(a.square), len(b.square))
-    square_a, square_b = (_halved(seen.square) if len(seen.square) > side else seen.square for seen in (a, b))
-    best = Answer(0.0, 0.0, (_texture(square_a), _texture(square_b)))
+    (square_a, texture_a), (square_b, texture_b) = a.at(side), b.at(side)
+    best = Answer(0.0, 0.0, (texture_a, texture_b))
     for orientation in orientations:
         tried = compare(turned(square_a, orientation), square_b)
         if tried.median > best.median + 0.01:
@@ -130,15 +134,29 @@ def _as_it_is(a: _Seen, b: _Seen, orientations: Sequence[int]) -> Answer:
     return best
 
 
-def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], enough: tuple[float, float]) -> Answer | None:
+def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Question) -> Answer | None:
     """Register a onto b and compare where they overlap; None where they cannot be registered."""
     _load_opencv()
     from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
 
+    best: Answer | None = None
+    for features in (align.FEW, align.MANY):
+        found = align.register(a.view(align.View), b.view(align.View), features)
+        if found is None:
+            break
+        tried = _brought_together(a, b, found, question)
+        if tried is not None and (best is None or tried.likeness > best.likeness):
+            best = replace(tried, textured=textured)
+        if best is not None and best.settles(question):
+            break
+    return best
+
+
+def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Question) -> Answer | None:
+    """Refine a registration on the pixels and compare where the two overlap; None where nothing can be compared."""
+    from dataaudit.dedup import align  # noqa: PLC0415
+
     view_a, view_b = a.view(align.View), b.view(align.View)
-    found = align.register(view_a, view_b)
-    if found is None:
-        return None
     (width_a, height_a), (width_b, height_b) = view_a.size, view_b.size
     square_a, square_b = np.ascontiguousarray(a.square[:, ::-1] if found.mirrored else a.square), b.square
     scales = (len(square_a) / width_a, len(square_a) / height_a), (len(square_b) / width_b, len(square_b) / height_b)
@@ -148,7 +166,9 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], enough: tuple[flo
         if shown.mean() < _LEAST_OVERLAP:
             return None
         answer = compare(warped, square_b, shown)
-        return None if min(answer.textured) < ENOUGH_TEXTURE else replace(answer, overlap=round(float(shown.mean()), 4))
+        if min(answer.textured) < ENOUGH_TEXTURE:
+            return None
+        return replace(answer, overlap=round(float(shown.mean()), 4), registered=True)
 
     start = align.resized(found.matrix, *scales)
     best, matrix = None, start
@@ -158,13 +178,13 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], enough: tuple[flo
         tried = compared(refined)
         if tried is not None and (best is None or tried.likeness > best.likeness):
             best, matrix = tried, refined
-        if best is not None and best.settled(enough):
+        if best is not None and best.settles(question):
             break
     if best is None:
         return None
     back = align.resized(matrix, *((1 / x, 1 / y) for x, y in scales))
     transform = Transform.named(back, view_a.size, view_b.size, mirrored=found.mirrored)
-    return replace(best, textured=textured, transform=transform, registered=True)
+    return replace(best, transform=transform)
 
 
 def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -253,6 +273,14 @@ class _Seen:
     square: NDArray[np.float32]
     """(side, side) of ``SIDE`` or, for a tiny picture, half of it; 0 to 255."""
     _view: View | None = None
+    _textures: dict[int, int] = field(default_factory=dict)
+
+    def at(self, side: int) -> tuple[NDArray[np.float32], int]:
+        """Return the square at its own side or half of it, and the number of its textured windows, counted once."""
+        square = self.square if len(self.square) == side else _halved(self.square)
+        if side not in self._textures:
+            self._textures[side] = _texture(square)
+        return square, self._textures[side]
 
     def view(self, make: type[View]) -> View:
         """Return the picture as ``align`` wants it, made once."""
@@ -275,7 +303,7 @@ def _seen(path: Path, max_pixels: int) -> _Seen:
         return _remembered[path]
     from PIL import Image  # noqa: PLC0415 - workers only
 
-    luma = load(path, max_pixels).image.convert("L")
+    luma = load(path, max_pixels, SIDE).image.convert("L")
     side = SIDE if min(luma.size) > SIDE // 2 else SIDE // 2
     square = np.asarray(luma.resize((side, side), Image.Resampling.LANCZOS), np.float32)
     _remembered[path] = _Seen(np.asarray(luma), square)

@@ -55,14 +55,14 @@ __all__ = [
     "read",
 ]
 
-FEATURE_VERSION: Final = 6
+FEATURE_VERSION: Final = 7
 """The version of the measured picture and of all that is computed from it: part of every cache key."""
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
 """The formats that are decoded. Pillow is asked for no other: it opens text as EPS, and worse."""
 SHORT_SIDE: Final = 128
 """Pixels that the short side of a measured picture keeps at least (where the file has them)."""
 FINE_SIDE: Final = 256
-"""The same for a picture that is compared with another, or shown."""
+"""The same for a picture that is shown."""
 
 _ORIENTATION: Final = 0x0112
 _EXIF_SOURCES: Final = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # what getexif looks at

@@ -33,6 +33,7 @@ _SHORT_SIDE: Final = 80  # pixels; positions are whole pixels of this view
 _LONG_SIDE: Final = 240
 _SCALES: Final = (1.0, 0.71, 0.5)
 _REACH: Final = 7  # pixels around a corner that its description looks at
+_ANGLES: Final = 64  # that a patch may be turned by
 _SPREAD: Final = 2.8  # standard deviation of the compared pixels' places
 _QUALITY: Final = 0.01  # of the strongest corner
 _APART: Final = 3  # pixels between corners
@@ -86,13 +87,10 @@ def _comparisons(padded: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray
     x, y = _disc()
     patch = pixels[centre + (y * stride + x)].astype(np.float32)  # sums of whole numbers below 2²⁴: exact in any order
     moment_x, moment_y = patch @ x.astype(np.float32), patch @ y.astype(np.float32)
-    length = np.maximum(np.hypot(moment_x, moment_y), 1e-6)
-    cos, sin = (moment_x / length)[:, None], (moment_y / length)[:, None]
-    first, second = (
-        pixels[centre + np.rint(sin * x + cos * y).astype(np.intp) * stride + np.rint(cos * x - sin * y).astype(np.intp)]
-        for x, y in (_pattern()[:, :2].T, _pattern()[:, 2:].T)
-    )
-    compared: NDArray[np.bool_] = first < second
+    turned = np.rint(np.arctan2(moment_y, moment_x) * np.float32(_ANGLES / (2 * np.pi))).astype(np.intp) % _ANGLES
+    x, y = _turned_pattern()
+    looked_at = pixels[centre + y[turned] * stride + x[turned]]
+    compared: NDArray[np.bool_] = looked_at[:, : 8 * (WIDTH - 2)] < looked_at[:, 8 * (WIDTH - 2) :]
     return compared
 
 
@@ -101,6 +99,16 @@ def _disc() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
     inside = x**2 + y**2 <= _REACH**2 + 1
     return x[inside], y[inside]
+
+
+@cache
+def _turned_pattern() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return x and y, (``_ANGLES``, 256) whole pixels each, of all first and then all second pixels of the comparisons."""
+    x, y = (np.concatenate([part[:, 0], part[:, 1]]) for part in (_pattern()[:, ::2], _pattern()[:, 1::2]))
+    angle = 2 * np.pi * np.arange(_ANGLES)[:, None] / _ANGLES
+    # Rounded to whole 1/1024 first: angles that mirror one another must not differ in a last digit that decides a pixel.
+    cos, sin = np.rint(1024 * np.cos(angle)) / 1024, np.rint(1024 * np.sin(angle)) / 1024
+    return np.rint(cos * x - sin * y).astype(np.intp), np.rint(sin * x + cos * y).astype(np.intp)
 
 
 @cache
