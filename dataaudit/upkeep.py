@@ -11,7 +11,7 @@ import numpy as np
 
 from dataaudit.domain import FeatureTable
 from dataaudit.engines.local import LocalEngine
-from dataaudit.features import measure
+from dataaudit.features import measure, snapshot
 from dataaudit.features.cache import Cache, holds
 from dataaudit.pipeline import _cores
 
@@ -49,6 +49,8 @@ def info(config: Config) -> str:
         ]
         if outputs:
             lines.append(f"  {outputs:,} outputs of Keras models of yours")
+        if snapshots := snapshot.sizes(cache.store.path.parent):
+            lines.append(f"  snapshots of {len(snapshots):,} datasets, {sum(snapshots) / 2**20:,.1f} MiB")
         if damaged:
             lines.append(
                 f"  {damaged} file{'s' if damaged > 1 else ''} of a damaged cache beside it; `dataaudit cache clear` deletes them"
@@ -62,7 +64,7 @@ def clear(config: Config) -> str:
         before = cache.store.bytes_used()
         cache.store.write(*((f"DELETE FROM {table}", [()]) for table in ("contents", "files", "pairs", "outputs", "versions")))  # noqa: S608
         cache.store.read("VACUUM")
-        freed = before - cache.store.bytes_used()
+        freed = before - cache.store.bytes_used() + snapshot.remove(cache.store.path.parent)
         for path in cache.store.path.parent.glob(f"{cache.store.path.name}.damaged-*"):
             with suppress(FileNotFoundError):
                 freed += path.stat().st_size
@@ -104,7 +106,7 @@ def _measured_anew(config: Config, dataset: Path, cache: Cache, observe: Observe
     from dataaudit.catalog import find  # noqa: PLC0415 - only where a dataset is given
 
     catalog = find(dataset, config)
-    known = cache.known(catalog.root, catalog.paths)
+    known = cache.known(catalog.root, catalog.paths, quickly=False)
     done = 0
 
     def measured(files: int, _unreadable: int) -> None:
@@ -115,13 +117,14 @@ def _measured_anew(config: Config, dataset: Path, cache: Cache, observe: Observe
 
     with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
         fresh = measure(catalog, config, engine, measured)
-    if known.table is None:
-        return [], 0
-    differs = np.zeros(len(known.rows), bool)
-    for field in fields(FeatureTable):
-        if field.name != "failures":
-            differs |= _unlike(getattr(known.table, field.name), getattr(fresh, field.name)[known.rows])
-    return [catalog.paths[row] for row in known.rows[differs].tolist()], len(known.rows)
+    differing: list[str] = []
+    for piece in known:
+        differs = np.zeros(len(piece.rows), bool)
+        for field in fields(FeatureTable):
+            if field.name != "failures":
+                differs |= _unlike(getattr(piece.table, field.name), getattr(fresh, field.name)[piece.rows])
+        differing += [catalog.paths[row] for row in piece.rows[differs].tolist()]
+    return differing, sum(len(piece.rows) for piece in known)
 
 
 def _unlike(one: NDArray[np.generic], other: NDArray[np.generic]) -> NDArray[np.bool_]:

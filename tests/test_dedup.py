@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,8 @@ from dataaudit.dedup import relate
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import dihedral_hash, inverse
 from dataaudit.dedup.components import components
-from dataaudit.dedup.hamming import BITS, pairs_within, plan_bands
+from dataaudit.dedup.hamming import BITS, cover, pairs_within, plan_bands, searches_within
+from dataaudit.dedup.threads import in_order
 from dataaudit.dedup.verify import SIDE, Answer, compare, turned
 from dataaudit.domain import DIHEDRAL
 from dataaudit.engines.local import LocalEngine
@@ -59,6 +62,35 @@ class TestHamming:
         assert sum(band.radius + 1 for band in bands) > radius
         assert sum(band.mask for band in bands) <= 2**BITS - 1
         assert all(one.mask & other.mask == 0 for one in bands for other in bands if one != other)
+
+    @pytest.mark.parametrize("width", range(1, 40))
+    def test_any_two_bits_of_a_band_are_left_out_together_by_a_line(self, width):
+        for radius in range(3):
+            lines = cover(width, radius)
+            for bits in combinations(range(width), min(radius, width)):
+                assert any(all(line >> bit & 1 for bit in bits) for line in lines)
+            assert all(line < 1 << width for line in lines)
+
+    def test_the_pieces_are_the_same_on_any_number_of_threads(self):
+        hashes = clustered_hashes(np.random.default_rng(3), 3000)
+        told = [
+            [tuple(column.tobytes() for column in piece) for piece in in_order(searches_within(hashes, hashes, 10), number)]
+            for number in (1, 2, 5)
+        ]
+        assert told[0]
+        assert told[0] == told[1] == told[2]
+
+    def test_what_a_thread_raises_is_raised_and_leaving_early_ends_the_threads(self):
+        def failing():
+            yield 1
+            raise ValueError("here")
+
+        with pytest.raises(ValueError, match="here"):
+            list(in_order([failing] * 9, 3))
+        endless = [lambda: iter(int, 1)] * 5
+        before = threading.active_count()
+        assert next(in_order(endless, 3)) == 0
+        assert threading.active_count() == before
 
     def test_a_bucket_of_equal_hashes_is_expanded_in_bounded_chunks(self, monkeypatch):
         monkeypatch.setattr("dataaudit.dedup.hamming._CHUNK", 1000)

@@ -6,6 +6,7 @@ A nominator is a function ``(features, rows, config) → Nominations``; ``NOMINA
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, log
 from typing import TYPE_CHECKING, Final
 
@@ -13,16 +14,19 @@ import numpy as np
 
 from dataaudit.dedup.consistency import agreement
 from dataaudit.dedup.crowds import Crowd
-from dataaudit.dedup.hamming import stream_within
+from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import nearest
+from dataaudit.dedup.threads import in_order, threads
 from dataaudit.domain import DIHEDRAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
+    from dataaudit.dedup.crowds import Pairs
+    from dataaudit.dedup.hamming import Found
     from dataaudit.domain import FeatureTable, IndexRecall
 
 NOT_MEAN: Final = np.uint64(~(1 << 63) & (2**64 - 1))
@@ -69,21 +73,31 @@ def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Confi
     Every pair of ``rows`` with an orientation within :func:`hash_radius` bits of 63 (the mean is masked) and within
     ``config.hamming256`` of 255 is nominated in each such orientation; of a crowd, only its nearest (see ``crowds``).
     """
-    upright = features.phash64[rows, 0] & NOT_MEAN
-    radius = hash_radius(len(rows), config)
+    found = searches_within(
+        features.phash64[rows].reshape(-1) & NOT_MEAN, features.phash64[rows, 0] & NOT_MEAN, hash_radius(len(rows), config)
+    )
     crowd = Crowd(len(features))
-    for orientation in range(DIHEDRAL):
-        for turned, still, _ in stream_within(features.phash64[rows, orientation] & NOT_MEAN, upright, radius):
-            different = turned != still
-            turned, still = rows[turned[different]], rows[still[different]]  # noqa: PLW2901 - places become rows
-            distance = distance256(features, turned, orientation, still)
-            keep = distance <= config.hamming256
-            turned, still, distance = turned[keep], still[keep], distance[keep]  # noqa: PLW2901
-            forward = turned < still
-            way = np.where(forward, orientation, inverse(orientation)).astype(np.int8)
-            crowd.add(np.minimum(turned, still), np.maximum(turned, still), way, distance.astype(np.int16))
+    for a, b, way, distance in in_order(
+        [partial(_confirmed, features, rows, config, search) for search in found], threads(config)
+    ):
+        crowd.add(a, b, way, distance)
     a, b, ways, distances = crowd.kept()
     return closest(a, b, ways.astype(np.int64), distances / 255.0)
+
+
+def _confirmed(
+    features: FeatureTable, rows: NDArray[np.int64], config: Config, search: Callable[[], Iterator[Found]]
+) -> Iterator[Pairs]:
+    """Yield which pairs of a search (of each of ``rows`` in eight orientations, among them as they are) 256 bits confirm."""
+    for query, still, _ in search():
+        turned, orientation = np.divmod(query, DIHEDRAL)
+        different = np.flatnonzero(turned != still)
+        turned, still, orientation = rows[turned[different]], rows[still[different]], orientation[different]  # noqa: PLW2901 - rows
+        distance = distance256(features, turned, orientation, still)
+        keep = np.flatnonzero(distance <= config.hamming256)
+        turned, still, orientation, distance = turned[keep], still[keep], orientation[keep], distance[keep]  # noqa: PLW2901
+        way = np.where(turned < still, orientation, _INVERSE[orientation]).astype(np.int8)
+        yield np.minimum(turned, still), np.maximum(turned, still), way, distance.astype(np.int16)
 
 
 def hash_radius(images: int, config: Config) -> int:
@@ -186,10 +200,13 @@ def inverse(orientation: int) -> int:
     return orientation if orientation >= DIHEDRAL // 2 else -orientation % (DIHEDRAL // 2)
 
 
+_INVERSE: Final = np.array([inverse(orientation) for orientation in range(DIHEDRAL)])
+
+
 def distance256(
-    features: FeatureTable, turned: NDArray[np.int64], orientation: int, still: NDArray[np.int64]
+    features: FeatureTable, turned: NDArray[np.int64], orientation: int | NDArray[np.int64], still: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the bits of 255 in which ``turned``, in an orientation, differs from ``still``; (pairs,)."""
+    """Return the bits of 255 in which ``turned``, in an orientation (or each in its own), differs from ``still``; (pairs,)."""
     return bits_apart(features.phash256[turned, orientation], features.phash256[still, 0])
 
 

@@ -17,7 +17,7 @@ from dataaudit.dedup.ranks import ranks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    _Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8], NDArray[np.int16]]
+    Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8], NDArray[np.int16]]
 
 __all__ = ["MOST", "Crowd"]
 
@@ -32,7 +32,7 @@ class Crowd:
 
     def __init__(self, size: int) -> None:
         """Collect pairs of rows below ``size``."""
-        self._parts: list[_Pairs] = []
+        self._parts: list[Pairs] = []
         self._pending = 0
         self._held = 0
         self._limit = np.full(size, _FAR, np.int16)  # the largest distance that is still among a row's nearest
@@ -46,7 +46,7 @@ class Crowd:
         if self._pending > max(_PENDING, self._held):
             self._look_through()
 
-    def kept(self) -> _Pairs:
+    def kept(self) -> Pairs:
         """Return the pairs kept, sorted by (a, b, orientation), each once, with its smallest distance."""
         self._look_through()
         return self._parts[0]

@@ -11,7 +11,7 @@ import numpy as np
 
 from dataaudit.domain import PROPERTY_NAMES, Failure, FeatureTable
 from dataaudit.engines import Lost
-from dataaudit.features.cache import Recalled, recall
+from dataaudit.features.cache import Piece, recall
 from dataaudit.features.descriptor import DIMENSIONS, describe
 from dataaudit.features.keypoints import COUNT, WIDTH
 from dataaudit.features.provenance import REGIONS, colours
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "measure"]
 
+_BLOCK: Final = 4096
 BATCH: Final = 32
 """Files a batch: enough to pay for the batch's round trip, few enough that a death costs little to redo."""
 
@@ -53,11 +54,13 @@ def measure(
         progress: called with the numbers of files just done, and of files just found unreadable.
         cache: what it knows is not measured again; what is measured is kept in it, batch by batch. It never changes the table.
     """
-    known = Recalled(np.empty(0, np.intp), None) if cache is None else cache.known(catalog.root, catalog.paths)
+    pieces = [] if cache is None else cache.known(catalog.root, catalog.paths)
     tell = progress or (lambda _files, _unreadable: None)
-    if known.table is not None:
-        tell(len(known.rows), _unreadable(known.table))
-    rows = np.setdiff1d(np.arange(len(catalog)), known.rows, assume_unique=True)
+    unknown = np.ones(len(catalog), bool)
+    for piece in pieces:
+        unknown[piece.rows] = False
+        tell(len(piece.rows), len(piece.failures()))
+    rows = np.flatnonzero(unknown)
     function = partial(
         _measure_batch,
         root=catalog.root,
@@ -65,7 +68,6 @@ def measure(
         described=config.transformed,
         where=None if cache is None else cache.recall,
     )
-    pieces = [] if known.table is None else [(known.rows, known.table)]
     done = 0
     try:
         paths = catalog.paths if len(rows) == len(catalog) else [catalog.paths[row] for row in rows]
@@ -78,30 +80,36 @@ def measure(
             members = rows[done : done + len(batch)]
             if cache is not None:
                 cache.keep(members, part)
-            pieces.append((members, part))
+            pieces.append(Piece(members, part))
             done += len(batch)
     except KeyboardInterrupt as interrupt:
         if cache is not None and cache.store.usable:
-            interrupt.add_note(f"{len(known.rows) + done:,} of {len(catalog):,} measured are kept; run again to go on.")
+            interrupt.add_note(f"{len(catalog) - len(rows) + done:,} of {len(catalog):,} measured are kept; run again to go on.")
         raise
-    return _joined(len(catalog), pieces)
+    table = _joined(len(catalog), pieces)
+    if cache is not None:
+        cache.remember(table)
+    return table
 
 
 def _unreadable(table: FeatureTable) -> int:
     return len(table) - table.failures.count(None)
 
 
-def _joined(size: int, pieces: list[tuple[NDArray[np.intp], FeatureTable]]) -> FeatureTable:
+def _joined(size: int, pieces: list[Piece]) -> FeatureTable:
     """Put the rows of every piece in their places; the pieces are used up, which halves the memory it takes."""
-    like = pieces[0][1] if pieces else _table([])
+    like = pieces[0].table if pieces else _table([])
     names = [field.name for field in fields(FeatureTable) if field.name != "failures"]
     columns = {name: np.empty((size, *getattr(like, name).shape[1:]), getattr(like, name).dtype) for name in names}
     failures: list[Failure | None] = [None] * size
     while pieces:
-        rows, part = pieces.pop()
-        for name, column in columns.items():
-            column[rows] = getattr(part, name)
-        for row, failure in zip(rows.tolist(), part.failures, strict=True):
+        piece = pieces.pop()
+        places = np.arange(len(piece.rows)) if piece.places is None else piece.places
+        for start in range(0, len(places), _BLOCK):
+            to, of = piece.rows[start : start + _BLOCK], places[start : start + _BLOCK]
+            for name, column in columns.items():
+                column[to] = getattr(piece.table, name)[of]
+        for row, failure in piece.failures():
             failures[row] = failure
     return FeatureTable(**columns, failures=tuple(failures))
 
@@ -147,9 +155,9 @@ def _measure_batch(
         begin(index)
         rows.append(_measure_file(root / path, max_pixels, where, described=described))
     measured = [index for index, row in enumerate(rows) if row.known is None]
-    pieces = [(np.array([index]), row.known) for index, row in enumerate(rows) if row.known is not None]
+    pieces = [Piece(np.array([index]), row.known) for index, row in enumerate(rows) if row.known is not None]
     table = _table([rows[index] for index in measured])
-    return _joined(len(rows), [*pieces, (np.array(measured, np.intp), table)])
+    return _joined(len(rows), [*pieces, Piece(np.array(measured, np.intp), table)])
 
 
 def _measure_file(path: Path, max_pixels: int, where: Recall | None, *, described: bool) -> _Row:

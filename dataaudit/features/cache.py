@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from dataaudit.domain import Failure, FeatureTable
+from dataaudit.features import snapshot
 from dataaudit.features.store import Store, folder
 
 if TYPE_CHECKING:
@@ -38,21 +39,33 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
 
-__all__ = ["Cache", "Recall", "Recalled", "holds", "packages", "recall", "version_key"]
+__all__ = ["Cache", "Piece", "Recall", "holds", "packages", "recall", "version_key"]
 
 _RACY_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use (FAT's)
 _DAY: Final = 86_400
 _STALE_DAYS: Final = 7  # how old a row's last use may read, so that a warm run writes next to nothing
 _PRUNED_TO: Final = 0.8
 _NOT_MEASURING: Final = frozenset(
-    ("cache.py", "store.py", "embeddings.py", "keras_model.py", "keras_process.py", "model_outputs.py", "signature.py")
+    (
+        "cache.py",
+        "snapshot.py",
+        "store.py",
+        "embeddings.py",
+        "keras_model.py",
+        "keras_process.py",
+        "model_outputs.py",
+        "signature.py",
+    )
 )
+_ASKED: Final = 8_192  # files that the database is asked for at once: bounds the memory that their rows take
+_BEHIND: Final = 20  # a twentieth of the files that a snapshot does not know is what it may lack
 _LOST: Final = frozenset({"timeout", "memory", "crash"})
 _SUM: Final = 4
 _RESIDUE: Final = 0x2144DF1C
 """CRC-32 of any bytes followed by their own CRC-32, little-endian."""
 _PACKAGES: Final = ("numpy", "onnxruntime", "opencv", "pillow", "simplejpeg")
 
+_ASKED_TABLE: Final = "asked (number, device, inode, size, mtime_ns, ctime_ns)"
 _KNOWN: Final = """
 SELECT a.number, c.id, c.used, c.row FROM temp.asked AS a
 CROSS JOIN files AS f ON f.device = a.device AND f.inode = a.inode
@@ -69,9 +82,6 @@ DELETE FROM contents WHERE id IN (
     SELECT id FROM contents ORDER BY version IS (SELECT id FROM versions WHERE key = ?), used, id LIMIT ?)"""
 _KEEP_FILE: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)"
 
-Stamp = tuple[int, int, int, int, int]
-"""Device, inode, size, mtime and ctime in nanoseconds, of a file that was not changed just now."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recall:
@@ -82,13 +92,21 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recalled:
-    """What is known of the files of a catalog without opening them."""
+class Piece:
+    """What is known of some rows of a catalog."""
 
     rows: NDArray[np.intp]
-    """Rows of the catalog, ascending."""
-    table: FeatureTable | None
-    """One row each; None where nothing is known."""
+    table: FeatureTable
+    places: NDArray[np.intp] | None = None
+    """Where in the table each row is; None: the table has them in their order, and no others."""
+
+    def failures(self) -> list[tuple[int, Failure]]:
+        """Return the rows that could not be measured, and why."""
+        if self.table.failures.count(None) == len(self.table):
+            return []
+        places = range(len(self.rows)) if self.places is None else self.places.tolist()
+        found = ((row, self.table.failures[place]) for row, place in zip(self.rows.tolist(), places, strict=True))
+        return [(row, failure) for row, failure in found if failure is not None]
 
 
 class Cache:
@@ -99,7 +117,8 @@ class Cache:
         self._paranoid = config.paranoid
         self._limit = config.cache_limit * 2**20
         self.key = version_key(config.max_pixels, transformed=config.transformed)
-        self._stamps: dict[int, Stamp] = {}
+        self._stamps, self._trusted = np.empty((0, 5), np.int64), np.empty(0, bool)
+        self._snapshot: tuple[Path, int] | None = None
         self._columns: np.dtype[np.void] | None = None
         self.today = int(time.time()) // _DAY
         self._wrote = False
@@ -124,19 +143,48 @@ class Cache:
             return None
         return Recall(self.store.path.absolute(), self.key)
 
-    def known(self, root: Path, paths: Sequence[str]) -> Recalled:
-        """Return what is known of the files without opening them, and remember the stamps of the others."""
-        stamps = _stamps(root, paths)
-        found: list[tuple[int, int, int, bytes]] = []
-        if self._columns is not None and not self._paranoid:
-            table = "asked (number, device, inode, size, mtime_ns, ctime_ns)"
-            found = self.store.join(table, ((row, *stamp) for row, stamp in stamps.items()), _KNOWN, (self.key,))
+    def known(self, root: Path, paths: Sequence[str], *, quickly: bool = True) -> list[Piece]:
+        """Return what is known of the files without opening them, ``quickly``: by a snapshot, too; remember the stamps of all."""
+        self._stamps, self._trusted = _stamps(root, paths)
+        if self._paranoid or not self.store.usable:
+            return []
+        pieces = []
+        asked = np.flatnonzero(self._trusted)
+        if quickly and len(paths) >= snapshot.SMALLEST:
+            path = snapshot.place(self.store.path.parent, self.key, root)
+            seen = snapshot.read(path, self.key, self.today - _STALE_DAYS)
+            if seen is not None and _layout(seen.table) == self._columns:
+                known, places = seen.places(self._stamps[asked])
+                pieces.append(Piece(asked[known], seen.table, places))
+                asked = np.delete(asked, known)
+            self._snapshot = path, len(asked)
+        for start in range(0, len(asked), _ASKED):
+            pieces += self._known(asked[start : start + _ASKED])
+        return pieces
+
+    def _known(self, rows: NDArray[np.intp]) -> list[Piece]:
+        """Return what the database knows of some rows of the catalog."""
+        if self._columns is None:
+            return []
+        asked = ((row, *stamp) for row, stamp in zip(rows.tolist(), self._stamps[rows].tolist(), strict=True))
+        found: list[tuple[int, int, int, bytes]] = self.store.join(_ASKED_TABLE, asked, _KNOWN, (self.key,))
         self.touch("contents", [(number, used) for _, number, used, _ in found])
-        rows, known = self._unpacked([row for row, *_ in found], [blob for *_, blob in found])
-        self._stamps = stamps
-        for row in rows.tolist():
-            del self._stamps[row]
-        return Recalled(rows, known)
+        whole, records, failures = _whole([blob for *_, blob in found], self._columns)
+        kept = np.array([row for row, *_ in found], np.intp)[whole]
+        return [Piece(kept, _table_of(records, failures))] if len(kept) else []
+
+    def remember(self, table: FeatureTable) -> None:
+        """Write a snapshot of the whole catalog, as it was measured, if the one there is has fallen behind."""
+        if self._snapshot is None:
+            return
+        path, unknown = self._snapshot
+        if unknown <= len(table) // _BEHIND:
+            return
+        lasting = self._trusted & np.any(table.sha256, axis=1)
+        lasting[[row for row, failure in enumerate(table.failures) if failure is not None and failure.kind in _LOST]] = False
+        rows = np.flatnonzero(lasting)
+        if snapshot.make_room(path.parent, self._limit // 4, len(rows) * _layout(table).itemsize):
+            snapshot.write(path, self.key, self.today, snapshot.Snapshot(self._stamps, table), rows)
 
     def keep(self, rows: NDArray[np.intp], table: FeatureTable) -> None:
         """Store what was measured of some rows of the catalog: the results of a batch, in one transaction."""
@@ -148,20 +196,12 @@ class Cache:
         lasting = [index for index in named if (failure := table.failures[index]) is None or failure.kind not in _LOST]
         self._columns = columns = _layout(table)
         blobs = _packed(table)
-        stamps = [(index, self._stamps.pop(int(rows[index]), None)) for index in lasting]
+        trusted = [index for index in lasting if self._trusted[rows[index]]]
         self.write(
             (_KEEP_VERSION, [(self.key, _text_of(columns))]),
             (_KEEP_CONTENT, [(self.key, digests[index], self.today, blobs[index]) for index in lasting]),
-            (_KEEP_FILE, [(*stamp, digests[index]) for index, stamp in stamps if stamp is not None]),
+            (_KEEP_FILE, [(*self._stamps[rows[index]].tolist(), digests[index]) for index in trusted]),
         )
-
-    def _unpacked(self, rows: list[int], blobs: list[bytes]) -> tuple[NDArray[np.intp], FeatureTable | None]:
-        """Return the rows whose blobs are whole, and what they hold."""
-        if self._columns is None:
-            return np.empty(0, np.intp), None
-        whole, records, failures = _whole(blobs, self._columns)
-        kept = np.array(rows, np.intp)[whole]
-        return kept, (_table_of(records, failures) if len(kept) else None)
 
     def touch(self, table: str, used: Sequence[tuple[int, int]]) -> None:
         """Note that rows of a table, (number, day of last use), are used."""
@@ -236,27 +276,34 @@ def packages(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(found.values()))
 
 
-def _stamps(root: Path, paths: Sequence[str]) -> dict[int, Stamp]:
-    """Return the stamps of the regular files whose stamp can be trusted, by row."""
+def _stamps(root: Path, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return device, inode, size, mtime and ctime of each file, (n, 5), and which can be trusted: of regular files, not new."""
     latest = time.time_ns() - _RACY_NS
-    found: dict[int, Stamp] = {}
+    found: list[int] = []
+    trusted = np.zeros(len(paths), bool)
     for row, path in enumerate(paths):
         try:
             status = os.stat(f"{root}/{path}")  # noqa: PTH116 - a Path object each would cost more than the call
         except (OSError, ValueError):
             continue
-        if stat.S_ISREG(status.st_mode) and max(status.st_mtime_ns, status.st_ctime_ns) < latest:
+        changed, touched = status.st_mtime_ns, status.st_ctime_ns
+        if changed < latest and touched < latest and stat.S_ISREG(status.st_mode):
             device, inode = _signed(status.st_dev), _signed(status.st_ino)
             if device is not None and inode is not None:
-                found[row] = (device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return found
+                trusted[row] = True
+                found += (device, inode, status.st_size, changed, touched)
+    stamps = np.zeros((len(paths), 5), np.int64)
+    stamps[trusted] = np.array(found, np.int64).reshape(-1, 5)
+    return stamps, trusted
 
 
 def _signed(number: int) -> int | None:
     """Return an unsigned 64-bit number as SQLite holds it; None for a longer one (ReFS has them)."""
+    if number < 1 << 63:
+        return number
     if number >= 1 << 64:
         return None
-    return number - (1 << 64) if number >= 1 << 63 else number
+    return number - (1 << 64)
 
 
 # ------------------------------------------------------------------------------------- rows as bytes

@@ -63,6 +63,7 @@ def seed(root: Path, config: Config, files: int) -> None:
     with Cache(config) as cache:
         cache.known(root, find(root, config).paths)
         cache.keep(np.arange(files), table)
+        cache.remember(table)
 
 
 def main() -> None:
