@@ -9,6 +9,7 @@ from dataaudit.config import Config
 from dataaudit.domain import NotRun
 from dataaudit.scanners import judge
 from dataaudit.scanners.shortcuts import questions
+from dataaudit.statistics.shortcuts import bins, how_well, indicators
 from measurements import make, rows_of
 
 COUNTS = {"train": {"cat": 150, "dog": 150}, "val": {"cat": 60, "dog": 60}}
@@ -159,3 +160,23 @@ def test_too_few_and_not_applicable():
 def test_unlabelled_pictures_are_asked_for_their_split_only():
     rows = [(f"train/{i}.jpg", None, "train") for i in range(50)] + [(f"test/{i}.jpg", None, "test") for i in range(50)]
     assert [question.what for question in questions(make(rows), Config())] == ["train from test"]
+
+
+def test_a_group_of_many_classes_is_one_piece_of_evidence_for_the_split():
+    """Senders have one camera and pictures of four classes; they went to the splits as a whole, and by chance."""
+    alarms = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rows, camera = [], {}
+        for sender in range(60):
+            role = "val" if rng.random() < 0.3 else "train"
+            for label in ("cat", "dog", "fox", "owl"):
+                rows.append((f"{role}/{label}/{sender:02}.jpg", label, role, f"sender {sender}"))
+                camera[rows[-1][0]] = 40 + sender // 6
+        config = Config(shortcut_minimum=5)
+        measurements = make(rows, jpeg_quality=camera)
+        (question,) = [each for each in questions(measurements, config) if each.what == "train from val"]
+        assert len(question.rows) == 60
+        design, _ = indicators([bins("quality", measurements.features.jpeg_quality[question.rows].astype(float))])
+        alarms += how_well(design, question.target, question.units, question.blocks, -1.0, 99).p_value <= 0.05
+    assert alarms <= 7

@@ -11,6 +11,7 @@ from dataaudit.statistics.drift import (
     compare_distributions,
     compare_within_classes,
     distance_interval,
+    permuted_p,
     smirnov_p,
     standardised_distance,
     within_class_ranks,
@@ -160,3 +161,29 @@ def test_the_interval_covers_the_distance():
     assert np.mean(widths) == pytest.approx(2 * 1.96 * np.sqrt(1 / 300 + 1 / 150), rel=0.25)
     assert distance_interval(np.ones(9), np.ones(9), (9, 9)) == (0, 0)
     assert distance_interval(np.zeros(9), np.ones(9), (9, 9)) == (2, 2)
+
+
+def test_whole_units_are_exchanged():
+    rng = np.random.default_rng(0)
+    units_a, units_b = np.repeat(np.arange(20), 5), np.repeat(np.arange(20, 30), 5)
+    values = rng.permutation(30)[np.concatenate((units_a, units_b))] + rng.random(150)
+    ranks = np.searchsorted(np.sort(values), values)
+    distances = []
+    for _ in range(2_000):  # the slow twin
+        chosen = np.isin(np.concatenate((units_a, units_b)), rng.permutation(30)[:10])
+        distances.append(ks_2samp(values[~chosen], values[chosen]).statistic)
+    exact = np.mean(np.array(distances) >= ks_2samp(values[:100], values[100:]).statistic - 1e-9)
+    assert permuted_p(ranks, units_a, units_b) == pytest.approx(exact, abs=0.06)
+
+
+def test_units_whose_likeness_no_mean_shows_do_not_alarm():
+    """A sender's many pictures lie close together in the middle: an analysis of variance calls such units unlike."""
+    alarms = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        sizes = rng.permutation([15, 15, 15, 15, *[1] * 36])
+        unit = np.repeat(np.arange(40), sizes)
+        x = np.where(sizes[unit] > 1, 0.05, 1.0) * rng.normal(size=unit.size)
+        a = unit < 28
+        alarms += compare_distributions(x[a], x[~a], (unit[a], unit[~a])).p_value <= 0.05
+    assert alarms <= 16

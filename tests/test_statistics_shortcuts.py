@@ -127,3 +127,17 @@ def test_bins():
 def test_levels():
     column = levels("camera", ["A"] * 6 + [""] * 5 + ["rare"] * 4)
     assert [column.names[code] for code in column.codes[[0, 6, 11]]] == ["camera A", "no camera", "another camera"]
+
+
+def test_what_chance_never_reaches_is_not_drawn_to_the_end():
+    rng, drawn = np.random.default_rng(0), []
+
+    def draw(number):
+        drawn.append(number)
+        return rng.normal(size=number)
+
+    assert permutation_p(20.0, draw, 2_999)[0] == 1 / 3_000
+    assert sum(drawn) < 300
+    drawn.clear()
+    permutation_p(4.5, draw, 2_999)
+    assert sum(drawn) == 2_999

@@ -6,9 +6,10 @@ tests of the run) *and* goes ``shortcut_gain`` of the way from guessing to certa
 object itself may decide it too (file size, colour). The border has to go that far beyond what the inner half of the picture tells
 in the same way: a frame, a ruler, a background is told, a scene is not.
 
-Of every copy group and declared group one row a target counts, and none is torn between folds. Targets of groups of one target
-are permuted among one another, those of mixed groups within the group; splits are permuted within the classes, so that other
-class shares (STR601) are no shortcut. At most ``shortcut_sample`` rows are looked at, chosen by their digests.
+Of every copy group and declared group one row a target counts (of one class, where a split is asked for), and none is torn
+between folds. Targets of groups of one target are permuted among one another, those of mixed groups within the group; splits are
+permuted within the classes, so that other class shares (STR601) are no shortcut. At most ``shortcut_sample`` rows are looked at,
+chosen by their digests.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ def _question(
     """Return a question about the usable rows; None where fewer than two targets have enough of them."""
     rows = np.flatnonzero(usable)
     rank = rows[np.argsort(measurements.features.sha256[rows, 0], kind="stable")]
-    rows = one_of_each(rank[: 8 * config.shortcut_sample], units, target, strata)
+    looked = rank[: 8 * config.shortcut_sample]
+    rows = one_of_each(looked[_of_one_stratum(units[looked], strata[looked])], units, target, strata)
     counts = np.bincount(target[rows], minlength=len(names))
     largest = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
     kept = np.sort(largest[counts[largest] >= config.shortcut_minimum])
@@ -150,6 +152,12 @@ def _question(
     return Question(
         what, tuple(names[code] for code in kept), rows, codes, units[rows], blocks, f" ({', '.join(of)})" if of else ""
     )
+
+
+def _of_one_stratum(units: NDArray[np.int64], strata: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows are of the stratum of their unit's first row: a patient with pictures of four classes is one patient."""
+    _, first, of_unit = np.unique(units, return_index=True, return_inverse=True)
+    return np.asarray(strata == strata[first][of_unit.reshape(-1)])
 
 
 def _blocks(units: NDArray[np.int64], strata: NDArray[np.int64]) -> NDArray[np.int64]:

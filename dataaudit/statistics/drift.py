@@ -19,16 +19,21 @@ __all__ = [
     "compare_within_classes",
     "distance_interval",
     "kolmogorov_p",
+    "permuted_p",
     "ranks_within_classes",
     "smirnov_p",
     "standardised_distance",
     "within_class_ranks",
 ]
 
-BINS: Final = 400
+BINS: Final = 100
 DRAWS: Final = 499
 EXACT_UNTIL: Final = 10_000
 """Product of the two sample sizes up to which the exact null distribution is used; beyond it the asymptotic one."""
+FEW_UNITS: Final = 500
+"""Units up to which a small p of clustered rows has to stand among permutations of whole units, too."""
+DOUBTED: Final = 0.05
+"""The p that is doubted so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ def compare_distributions(
     """Compare two samples of one property: Kolmogorov–Smirnov test and standardised Wasserstein distance.
 
     Ties (aspect ratios, sizes) make the test conservative, never liberal. Where rows belong together in units, the sizes that p
-    is computed from are divided by the design effect of the ranks (:func:`~dataaudit.statistics.effective.design_effect`).
+    is computed from are divided by the design effect of the ranks (:func:`~dataaudit.statistics.effective.design_effect`); of few
+    units that is an estimate, and p is at least that of :func:`permuted_p`, unless no permutation reaches the distance at all.
 
     Args:
         a: (n,) values; without units, those that are not finite are left out.
@@ -76,6 +82,8 @@ def compare_distributions(
         n, m = n / float(effects[0]), m / float(effects[1])
         alone = bool((effects == 1).all())
         p_value = smirnov_p(steps, first.size, second.size) if alone else kolmogorov_p(statistic, n, m)
+        if p_value <= DOUBTED:
+            p_value = max(p_value, permuted_p(ranks, *units))
     distance = standardised_distance(first, second)
     return DriftTest(statistic, p_value, distance, float(first.mean()), float(second.mean()), (n, m))
 
@@ -198,6 +206,34 @@ def within_class_ranks(values: NDArray[np.float64], classes: NDArray[np.int64]) 
     ranks = np.empty(v.size)
     ranks[order] = (middle[np.cumsum(runs) - 1] - first_of_class[of_class] + 0.5) / size[of_class]
     return ranks
+
+
+def permuted_p(ranks: NDArray[np.intp], units_a: NDArray[np.int64], units_b: NDArray[np.int64]) -> float:
+    """Return the p-value of a two-sample Kolmogorov–Smirnov distance, whole units being exchanged between the samples.
+
+    By ``DRAWS`` permutations, the distances taken at ``BINS`` quantiles of both samples. 0 where no permutation reaches the
+    distance, of more than ``FEW_UNITS`` units, and where every unit has one row: then this test has nothing to say.
+
+    Args:
+        ranks: (n + m,) of the rows of both samples.
+        units_a: (n,) unit numbers of the first.
+        units_b: (m,) of the second; a unit with rows in both counts as two.
+    """
+    side = np.repeat([0, 1], [units_a.size, units_b.size])
+    block, of_row = np.unique(np.concatenate((units_a, units_b)) * 2 + side, return_inverse=True)
+    if block.size > FEW_UNITS or block.size == ranks.size:
+        return 0.0
+    edges = np.unique(np.sort(ranks)[np.linspace(0, ranks.size - 1, BINS + 1).astype(np.int64)[1:]])
+    bin_of = np.searchsorted(edges, ranks)
+    counts = np.bincount(of_row * edges.size + bin_of, minlength=block.size * edges.size).reshape(block.size, edges.size)
+    below = np.cumsum(counts.astype(np.float64), axis=1)
+    draws = np.repeat((block % 2).astype(np.float64)[None, :], DRAWS + 1, axis=0)
+    draws[1:] = np.random.default_rng(0).permuted(draws[1:], axis=1)
+    second, both = draws @ below, below.sum(axis=0)
+    first = both - second
+    distance = np.abs(first / np.maximum(first[:, -1:], 1) - second / np.maximum(second[:, -1:], 1)).max(axis=1)
+    reached = int((distance[1:] >= distance[0] - 1e-12).sum())
+    return (1 + reached) / (1 + DRAWS) if reached else 0.0
 
 
 def smirnov_p(steps: int, n: int, m: int) -> float:

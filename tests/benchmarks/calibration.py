@@ -6,9 +6,10 @@
 
 The first two make random stratified splits (60/20/20) of one population, so that nothing differs but by chance, and print
 how often each test of validation against train has p ≤ .05, and how often an audit warns at all (STR, DRF, SHC; the default
-policy). A declared group goes into one split as a whole; the copy descriptor stands in for embeddings. The third measures the pictures again as edited ones, plants one
-effect in validation at 500 pictures a split, and prints how often it is found. Pictures are measured once, and split number i
-is drawn from (--seed, i), so that the counts do not depend on --jobs. CALIBRATION.md has what was measured.
+policy). A declared group goes into one split as a whole; the copy descriptor stands in for embeddings. The third measures the
+pictures again as edited ones, plants one effect in validation at 500 pictures a split, and prints how often it is found.
+Pictures are measured once, and split number i is drawn from (--seed, i), so that the counts do not depend on --jobs.
+CALIBRATION.md has what was measured.
 """
 
 from __future__ import annotations
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 FAMILIES = ("STR", "DRF", "SHC")
 LEVEL = 0.05
-DRAWS = 199
 PER_SPLIT = 500
 PSEUDO_CLASSES = 5
 
@@ -158,7 +158,7 @@ def shortcut_p_values(split: Measurements, config: Config) -> Iterator[tuple[str
             seen = sight.sees(split, question.rows, question.target)
             design, names = indicators(seen) if seen else (None, ())
             if names:
-                told = how_well(design, question.target, question.units, question.blocks, -np.inf, DRAWS)
+                told = how_well(design, question.target, question.units, question.blocks, -np.inf)
                 yield f"{sight.rule.code} {sight.rule.name}", told.p_value
 
 
@@ -185,7 +185,7 @@ def stratified(population: Measurements, rng: np.random.Generator) -> np.ndarray
 
 def resplit(population: Measurements, codes: np.ndarray, features: FeatureTable | None = None) -> Measurements:
     catalog = replace(population.catalog, split_codes=codes.astype(np.int8))
-    return Measurements(catalog, features or population.features, population.copies, population.embeddings)
+    return replace(population, catalog=catalog, features=features or population.features)
 
 
 def synthetic(seed: int) -> Measurements:
@@ -202,7 +202,7 @@ def synthetic(seed: int) -> Measurements:
     properties["aspect"] = np.where(rng.random(n) < 0.8, 1.5, 1.0)
     properties["megapixels"] = np.exp(1.5 * table[:, 8])
     made = make([(*row, f"g{number}") for row, number in zip(rows, group, strict=True)], properties=properties)
-    return Measurements(made.catalog, made.features, made.copies, (table @ rng.normal(size=(9, 32))).astype(np.float32))
+    return replace(made, embeddings=(table @ rng.normal(size=(9, 32))).astype(np.float32))
 
 
 # ------------------------------------------------------------------------------------------ planted
@@ -264,7 +264,7 @@ def measured(data: Path, folder: Path, edit: Callable[[Image.Image], Image.Image
             edit(opened.convert("RGB")).save(to, quality=quality)
     catalog = find(place, Config())
     with LocalEngine(2, 30.0, 2_048) as engine:
-        features = measure(catalog, Config(), engine, lambda _files: None)
+        features = measure(catalog, Config(), engine)
     alone = np.arange(len(catalog))
     return Measurements(catalog, features, CopyGraph((), alone, np.zeros(alone.size, bool)))
 
