@@ -91,6 +91,20 @@ def test_classes_that_drift_apart_are_seen_though_the_split_as_a_whole_is_not():
     assert [finding.evidence.subject for finding in found] == ["luminance, class 'cat' of val", "luminance, class 'dog' of val"]
 
 
+def test_many_classes_that_drift_are_one_finding_with_a_table():
+    rows = sorted(rows_of({role: {f"c{c:02}": n for c in range(20)} for role, n in (("train", 40), ("val", 25))}))
+    moved = np.array([role == "val" and label < "c06" for _, label, role in rows])
+    up = np.array([1 if label in {"c00", "c02", "c04"} else -1 for _, label, _ in rows])
+    values = np.random.default_rng(3).normal(100, 10, len(rows)) + 60 * up * moved
+    (finding,) = drift(make(rows, properties={"luminance": values}))
+    assert "luminance drifts within 6 of 20 classes of val" in finding.message
+    assert "and 2 more" in finding.message
+    assert {name for name, _ in finding.evidence.rows} == {f"c{c:02}" for c in range(6)}
+    values = np.random.default_rng(3).normal(100, 10, len(rows)) + 60 * np.array([role == "val" for _, _, role in rows])
+    (finding,) = drift(make(rows, properties={"luminance": values}))
+    assert "and 17 more" in finding.message
+
+
 def test_other_sizes_are_seen_among_ties():
     values = np.where(where(lambda path: path.startswith("test/")), 0.3, 0.1)
     found = drift(make(ROWS, properties={"megapixels": values}))

@@ -16,7 +16,7 @@ from dataaudit.scanners import drift_properties, drift_spaces
 from dataaudit.scanners.copy_groups import counted_once
 from dataaudit.scanners.drift_properties import DRIFT, Comparison
 from dataaudit.scanners.drift_spaces import EMBEDDED, NARROW, SEPARABLE, UNCOVERED, SpaceTest
-from dataaudit.statistics.copies import units
+from dataaudit.statistics.copies import unit_count, units
 from dataaudit.statistics.corrections import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     unit, rows = _rows(measurements)
     enough = _enough(rows, unit, config)
     if not enough:
-        told = ", ".join(f"{role} {np.unique(unit[found]).size}" for role, found in rows.items())
+        told = ", ".join(f"{role} {unit_count(unit[found])}" for role, found in rows.items())
         needed = f"{config.drift_minimum} different readable pictures a split are needed (groups counted once)"
         yield from (NotRun(rule, f"too-few: {needed}, found {told}") for rule in RULES)
         return
@@ -80,5 +80,5 @@ def _rows(measurements: Measurements) -> tuple[NDArray[np.int64], dict[Role, NDA
 
 def _enough(rows: dict[Role, NDArray[np.intp]], unit: NDArray[np.int64], config: Config) -> tuple[Role, ...]:
     """Return the splits that can be compared with train: both hold enough units."""
-    large = [role for role, found in rows.items() if np.unique(unit[found]).size >= config.drift_minimum]
+    large = [role for role, found in rows.items() if unit_count(unit[found]) >= config.drift_minimum]
     return tuple(role for role in large if role != "train" and "train" in large)

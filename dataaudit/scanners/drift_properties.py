@@ -4,7 +4,8 @@ The whole is compared by the ranks of the pictures *within their classes*, so th
 drift. The test is Kolmogorov–Smirnov's, with sample sizes divided by the design effect where units (declared groups, copies
 under two labels) hold several pictures; the effect is a standardised Wasserstein distance. A class is tested from 8 units a side
 on, with twice the effect demanded, for in few pictures a small drift is no news. Drift that a minority of the classes explains is
-one finding a class; any other is one finding of the split, which names the classes that drift most.
+one finding a class, or one with a table of more than ``TOLD_ALONE`` classes; any other is one finding of the split, which
+names the classes that drift most.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.domain import NONE, PROPERTY_NAMES, ComparisonEvidence, Finding, Rule
+from dataaudit.domain import NONE, PROPERTY_NAMES, ComparisonEvidence, Finding, Rule, TableEvidence
 from dataaudit.statistics.drift import (
     DriftTest,
     compare_distributions,
@@ -23,6 +24,7 @@ from dataaudit.statistics.drift import (
     distance_interval,
     ranks_within_classes,
 )
+from dataaudit.statistics.copies import unit_count
 from dataaudit.wording import surely
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ CLASS_MINIMUM: Final = 8
 """Units of a class, on each side, from which drift within the class is tested."""
 CLASS_EFFECT: Final = 2.0
 """Times ``drift_effect`` that drift within a class must reach."""
+TOLD_ALONE: Final = 3
+"""Classes of one property and split that drift and are each told; more are one finding."""
 EXAMPLES: Final = 6
 """Pictures shown that carry a drift."""
 
@@ -110,7 +114,7 @@ def tests(
 
 
 def _splits(train: NDArray[np.intp], other: NDArray[np.intp], role: Role, unit: NDArray[np.int64]) -> _Splits:
-    clustered = any(np.unique(unit[rows]).size < rows.size for rows in (train, other))
+    clustered = any(unit_count(unit[rows]) < rows.size for rows in (train, other))
     return _Splits(train, other, role, unit, clustered)
 
 
@@ -191,10 +195,10 @@ def findings(
         unit: likewise.
     """
     drifted = [(each, q) for each, q in tested if q < config.alpha and matters(each, config)]
-    for name in PROPERTY_NAMES:
-        here = [(each, q) for each, q in drifted if each.name == name]
-        if here:
-            yield from _findings(measurements, config, here, _splits(train, other, here[0][0].role, unit))
+    if drifted:
+        splits = _splits(train, other, drifted[0][0].role, unit)
+        for name in PROPERTY_NAMES:
+            yield from _findings(measurements, config, [(each, q) for each, q in drifted if each.name == name], splits)
 
 
 def _findings(
@@ -212,12 +216,38 @@ def _findings(
         if left is None or left.test.p_value >= config.alpha or not matters(left, config):
             whole = []
     for each, q in whole:
-        named = ", ".join(repr(classes[code]) for code in codes)
         against = "train's, weighted to the same class shares" if len(classes) > 1 else "train's"
-        yield _finding(measurements, config, splits, each, q, (each.role, against, f"; most in class {named}" if codes else ""))
-    for each, q in inside if not whole else ():
+        most = f"; most in class {_first(measurements, codes)}" if codes else ""
+        yield _finding(measurements, config, splits, each, q, (each.role, against, most))
+    if whole:
+        return
+    if len(inside) > TOLD_ALONE:
+        yield _table(measurements, config, splits, inside)
+        return
+    for each, q in inside:
         place = f"class {classes[each.label]!r} of {each.role}"
         yield _finding(measurements, config, splits, each, q, (place, "train's", ""))
+
+
+def _first(measurements: Measurements, codes: Sequence[int]) -> str:
+    named = ", ".join(repr(measurements.catalog.classes[code]) for code in codes[:TOLD_ALONE])
+    return f"{named} and {len(codes) - TOLD_ALONE} more" if len(codes) > TOLD_ALONE else named
+
+
+def _table(measurements: Measurements, config: Config, splits: _Splits, inside: Sequence[tuple[Comparison, float]]) -> Finding:
+    """Tell the drift within many classes of one property and split; the classes come with the largest effect first."""
+    classes, (most, _) = measurements.catalog.classes, inside[0]
+    compared = np.unique(measurements.catalog.label_codes[splits.other]).size
+    message = (
+        f"{most.name} drifts within {len(inside)} of {compared} classes of {most.role}, most in {classes[most.label]!r}: mean "
+        f"{most.test.mean_b:.3g} against train's {most.test.mean_a:.3g}, {most.test.effect:.2f} standard deviations apart (n "
+        f"{most.n[1]} and {most.n[0]}); then {_first(measurements, [each.label for each, _ in inside[1:]])} (all "
+        f"{surely(max(q for _, q in inside))})"
+    )
+    columns = ("mean in train", f"mean in {most.role}", "standard deviations apart", "q")
+    rows = tuple((classes[each.label], (each.test.mean_a, each.test.mean_b, each.test.effect, q)) for each, q in inside)
+    _, shown = _carriers(measurements, config, splits, most)
+    return Finding(DRIFT, message, shown, TableEvidence(columns, rows))
 
 
 def _finding(

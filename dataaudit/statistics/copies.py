@@ -12,7 +12,7 @@ from dataaudit.domain import NONE
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["one_of_each", "units"]
+__all__ = ["one_of_each", "unit_count", "units"]
 
 
 def units(component: NDArray[np.int64], group: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -28,6 +28,15 @@ def units(component: NDArray[np.int64], group: NDArray[np.int32]) -> NDArray[np.
     member = rows[group != NONE]
     _, first, inverse = np.unique(group[member], return_index=True, return_inverse=True)
     return components(component.size, np.concatenate((rows, member)), np.concatenate((component, member[first][inverse])))
+
+
+def unit_count(unit: NDArray[np.int64]) -> int:
+    """Return how many units some rows are of; of many rows without sorting them.
+
+    Args:
+        unit: (m,) unit numbers from 0.
+    """
+    return int(np.count_nonzero(np.bincount(unit))) if unit.size else 0
 
 
 def one_of_each(rows: ArrayLike, group: ArrayLike, split: ArrayLike, label: ArrayLike) -> NDArray[np.int64]:

@@ -69,15 +69,20 @@ def compare_distributions(
         ValueError: if a sample has no finite value.
     """
     first, second = _finite(a), _finite(b)
-    values = np.sort(np.concatenate((first, second)))
-    below_a, below_b = (np.searchsorted(np.sort(each), values, side="right") for each in (first, second))
-    steps = int(np.abs(below_a * second.size - below_b * first.size).max())
+    both = np.concatenate((first, second))
+    order = np.argsort(both, kind="stable")
+    values = both[order]
+    below_a = np.cumsum(order < first.size)
+    below_b = np.arange(1, both.size + 1) - below_a
+    last = np.append(values[1:] != values[:-1], True)  # of its ties, where all of them are counted
+    steps = int(np.abs(below_a[last] * second.size - below_b[last] * first.size).max())
     statistic = steps / (first.size * second.size)
     n, m = float(first.size), float(second.size)
     if units is None:
         p_value = smirnov_p(steps, first.size, second.size)
     else:
-        ranks = np.searchsorted(values, np.concatenate((first, second)))
+        ranks = np.empty(both.size, np.int64)
+        ranks[order] = np.flatnonzero(np.append(True, last[:-1]))[np.append(0, np.cumsum(last)[:-1])]
         effects = design_effect(ranks, np.concatenate(units), np.repeat([0, 1], [first.size, second.size]))
         n, m = n / float(effects[0]), m / float(effects[1])
         alone = bool((effects == 1).all())
@@ -130,10 +135,14 @@ def ranks_within_classes(
 
     None where they have no class in common.
     """
-    shared = np.intersect1d(classes_a, classes_b)
-    in_a, in_b = np.isin(classes_a, shared), np.isin(classes_b, shared)
-    if not shared.size:
+    if not a.size or not b.size:
         return None
+    least = int(min(classes_a.min(), classes_b.min()))
+    size = int(max(classes_a.max(), classes_b.max())) - least + 1
+    shared = np.bincount(classes_a - least, minlength=size) * np.bincount(classes_b - least, minlength=size) > 0
+    if not shared.any():
+        return None
+    in_a, in_b = shared[classes_a - least], shared[classes_b - least]
     both = np.concatenate((a[in_a], b[in_b])), np.concatenate((classes_a[in_a], classes_b[in_b]))
     ranks = within_class_ranks(*both)
     n = int(in_a.sum())
@@ -194,7 +203,9 @@ def within_class_ranks(values: NDArray[np.float64], classes: NDArray[np.int64]) 
         values: (n,) finite values.
         classes: (n,) class codes.
     """
-    order = np.lexsort((values, classes))
+    order = np.argsort(values, kind="stable")
+    codes = classes.astype(np.int16) if np.abs(classes).max() < 2**15 else classes  # small ones are sorted by their digits
+    order = order[np.argsort(codes[order], kind="stable")]
     v, c = values[order], classes[order]
     edges = np.append(True, c[1:] != c[:-1])
     runs = np.append(True, edges[1:] | (v[1:] != v[:-1]))
