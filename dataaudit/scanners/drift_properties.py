@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import NONE, PROPERTY_NAMES, ComparisonEvidence, Finding, Rule, TableEvidence
+from dataaudit.statistics.copies import unit_count
 from dataaudit.statistics.drift import (
     DriftTest,
     compare_distributions,
@@ -24,7 +25,6 @@ from dataaudit.statistics.drift import (
     distance_interval,
     ranks_within_classes,
 )
-from dataaudit.statistics.copies import unit_count
 from dataaudit.wording import surely
 
 if TYPE_CHECKING:

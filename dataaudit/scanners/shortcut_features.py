@@ -134,20 +134,21 @@ def _name(measurements: Measurements, rows: NDArray[np.int64], _target: NDArray[
     return [*has, levels("name like", shapes)]
 
 
-def _order(measurements: Measurements, rows: NDArray[np.int64], target: NDArray[np.int64]) -> list[Column]:
-    """Return the last number of each name; nothing where every target (or folder) counts from the beginning again."""
+def _order(measurements: Measurements, rows: NDArray[np.int64], _target: NDArray[np.int64]) -> list[Column]:
+    """Return the last number of each name; nothing where numbers come again: then each folder counts from the beginning.
+
+    Whether they do must not depend on the target: asked of numbers that two *targets* share, it would select what differs.
+    """
     found = [_NUMBER.findall(measurements.catalog.paths[row].rpartition("/")[2].rpartition(".")[0]) for row in rows.tolist()]
     numbers = np.array([float(each[-1][-15:]) if each else np.nan for each in found])
-    known = np.flatnonzero(np.isfinite(numbers))
-    if len(known) < len(rows) / 2:
+    known = numbers[np.isfinite(numbers)]
+    if len(known) < len(rows) / 2 or len(known) - len(np.unique(known)) > _AGAIN * len(known):
         return []
-    pairs = np.unique(np.stack([numbers[known], target[known].astype(np.float64)]), axis=1)
-    shared = len(pairs[0]) - len(np.unique(pairs[0]))
-    return [] if shared > _SHARED * len(known) else [bins("number", numbers, 7)]
+    return [bins("number", numbers, 7)]
 
 
-_SHARED: Final = 0.05
-"""Share of the numbers that may stand under two targets where they are one series."""
+_AGAIN: Final = 0.05
+"""Share of the numbers that may come again in one series."""
 
 SIGHTS: Final[tuple[Sight, ...]] = (
     Sight(rules.ENCODING, "encoding (format, mode, JPEG settings)", _encoding),

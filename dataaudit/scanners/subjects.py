@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.components import components
-from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, GroupEvidence, NotRun, Rule
+from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, GroupEvidence, NotRun, Rule, TableEvidence
 from dataaudit.statistics.random_split import expected_leak
 from dataaudit.wording import counted, percent, surely
 
@@ -44,6 +44,10 @@ SAME_SUBJECT: Final = Rule(
     "Look at them. If they are of one subject, keep them together: `dataaudit split --group-by inferred`, or declare the groups.",
 )
 RULES: Final[tuple[Rule, ...]] = (INFERRED, SAME_SUBJECT)
+TOLD_ALONE: Final = 3
+"""Chains of neighbours that are each told; of more the closest is, and the others together."""
+NAMED: Final = 2
+"""Of those told together, named."""
 
 
 def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRun]:
@@ -125,7 +129,7 @@ def _unsplit(catalog: Catalog, group: InferredGroups, config: Config) -> Iterato
 
 
 def _neighbours(measurements: Measurements, subjects: Subjects) -> Iterator[Finding]:
-    """Yield one finding for every chain of neighbours that crosses splits; of unsplit data, one for all of them."""
+    """Yield the chains of neighbours that cross splits: of many the closest, and one finding for the others; of unsplit data one."""
     catalog = measurements.catalog
     known = {(pair.a, pair.b) for pair in measurements.copies.pairs}
     edges = [(found, *edge) for found in subjects.neighbours for edge in _unknown(catalog, found, known)]
@@ -143,18 +147,54 @@ def _neighbours(measurements: Measurements, subjects: Subjects) -> Iterator[Find
         members[int(chain[a])] |= {a, b}
         if NONE != catalog.split_codes[a] != catalog.split_codes[b] != NONE:
             crossing[int(chain[a])].append(edge)
-    for first, pairs in sorted(crossing.items()):
-        yield _chain(catalog, pairs, tuple(sorted(members[first])))
+    chains = [(max(pairs, key=_closest_first), tuple(sorted(members[first]))) for first, pairs in crossing.items()]
+    chains.sort(key=lambda chain: _closest_first(chain[0]), reverse=True)
+    alone = len(chains) if len(chains) <= TOLD_ALONE else 1
+    yield from (_chain(catalog, pair, rows) for pair, rows in chains[:alone])
+    if chains[alone:]:
+        yield _chains(catalog, chains[alone:])
 
 
-def _chain(catalog: Catalog, crossing: list[Edge], rows: tuple[int, ...]) -> Finding:
-    found, a, b, similarity = max(crossing, key=lambda pair: (pair[3], -pair[1], -pair[2]))
+def _closest_first(edge: Edge) -> tuple[float, int, int]:
+    _, a, b, similarity = edge
+    return similarity, -a, -b
+
+
+def _apart(catalog: Catalog, edge: Edge) -> tuple[str, str]:
+    """Return the paths of two neighbours, the one of the later split first."""
+    _, a, b, _ = edge
+    subject, other = (a, b) if catalog.split_codes[a] > catalog.split_codes[b] else (b, a)
+    return catalog.paths[subject], catalog.paths[other]
+
+
+def _chains(catalog: Catalog, chains: list[tuple[Edge, tuple[int, ...]]]) -> Finding:
+    """Tell many chains at once, with a table of them, the closest first."""
+    rows = tuple(sorted(row for _, members in chains for row in members))
+    counts = Counter(catalog.split_codes[list(rows)].tolist())
+    splits = tuple(code for code in range(len(ROLES)) if counts[code])
+    shares = ", ".join(f"{counts[code]} of {len(catalog.rows_of(ROLES[code]))} in {ROLES[code]}" for code in splits)
+    ways = sorted({_by(found) for (found, *_), _ in chains})
+    named = "; ".join(" and ".join(_apart(catalog, edge)) for edge, _ in chains[:NAMED])
+    message = (
+        f"{len(chains)} other chains of neighbours by {' or '.join(ways)} that look alike, though they are no copies, lie across "
+        f"splits: {len(rows)} files, {shares}. Closest: {named}. One subject each? {_in_general(chains[0][0][0])}"
+    )
+    table = []
+    for edge, members in chains:
+        held = Counter(catalog.split_codes[list(members)].tolist())
+        table.append((" ~ ".join(_apart(catalog, edge)), (edge[3], *(float(held[code]) for code in splits))))
+    columns = ("similarity", *(f"files in {ROLES[code]}" for code in splits))
+    return Finding(SAME_SUBJECT, message, rows, TableEvidence(columns, tuple(table)))
+
+
+def _chain(catalog: Catalog, closest: Edge, rows: tuple[int, ...]) -> Finding:
+    found, _, _, similarity = closest
     counts = Counter(catalog.split_codes[list(rows)].tolist())
     splits = tuple((role, counts[code]) for code, role in enumerate(ROLES) if counts[code])
-    subject, other = (a, b) if catalog.split_codes[a] > catalog.split_codes[b] else (b, a)
+    subject, other = _apart(catalog, closest)
     message = (
-        f"{catalog.paths[subject]} is next to {catalog.paths[other]} by {_by(found)} and looks alike (similarity "
-        f"{similarity:.2f}), though it is no copy: one subject? {_in_general(found)}"
+        f"{subject} is next to {other} by {_by(found)} and looks alike (similarity {similarity:.2f}), though it is no copy: one "
+        f"subject? {_in_general(found)}"
     )
     if len(rows) > 2:  # noqa: PLR2004 - more than the two that were named
         message += f"; {len(rows)} files hang together so: {', '.join(f'{n} in {role}' for role, n in splits)}"
@@ -175,7 +215,7 @@ def _in_general(found: SubjectPairs) -> str:
 def _torn_by_chance(catalog: Catalog, edges: list[Edge], chain: NDArray[np.int64]) -> Finding:
     sizes = np.bincount(chain)
     leak = expected_leak(sizes[sizes > 0], len(catalog))
-    found, a, b, _ = max(edges, key=lambda pair: (pair[3], -pair[1], -pair[2]))
+    found, a, b, _ = max(edges, key=_closest_first)
     rows = tuple(np.flatnonzero(sizes[chain] > 1).tolist())
     message = (
         f"{len(rows)} files look like a neighbour by number or time without being its copy ({catalog.paths[a]} and "
