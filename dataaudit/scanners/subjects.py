@@ -129,7 +129,7 @@ def _unsplit(catalog: Catalog, group: InferredGroups, config: Config) -> Iterato
 
 
 def _neighbours(measurements: Measurements, subjects: Subjects) -> Iterator[Finding]:
-    """Yield the chains of neighbours that cross splits: of many the closest, and one finding for the others; of unsplit data one."""
+    """Yield the chains of neighbours that cross splits, of many the closest and one for the others; of unsplit data one."""
     catalog = measurements.catalog
     known = {(pair.a, pair.b) for pair in measurements.copies.pairs}
     edges = [(found, *edge) for found in subjects.neighbours for edge in _unknown(catalog, found, known)]
