@@ -70,6 +70,7 @@ CONFIG_OPTIONS = (
 SPLIT_OPTIONS = (
     click.option("--ratios", metavar="T,V,E", help="Make new splits of these shares, as 0.7,0.15,0.15."),
     click.option("--remake", is_flag=True, default=None, help="Make new splits although the dataset has some."),
+    click.option("--previous", metavar="PLAN", help="Go on from an earlier plan: what it placed stays, new copies follow."),
     click.option("--folds", type=int, metavar="K", help="Cross-validation folds outside test."),
     click.option(
         "--offline-copies",
@@ -174,6 +175,7 @@ def audit(
     targets = [*report_targets(reports), ("html", output / "report.html"), ("json", output / "report.json")]
     refuse_outputs([output, *(path for _, path in targets)], dataset)
     plan_folder.refuse(output, dataset)
+    refuse_previous(config)
     with progress(quiet=bool(given["quiet"])) as observe:
         measurements = pipeline.measure(dataset, config, observe)
     report = pipeline.judge(measurements, config, known_recall(saved, measurements, config))
@@ -252,6 +254,7 @@ def split(dataset: Path, output: Path | None, **given: object) -> None:
     if output is not None:
         refuse_outputs([output], dataset)
         plan_folder.refuse(output, dataset)
+    refuse_previous(config)
     with progress(quiet=bool(given["quiet"])) as observe:
         plan = pipeline.correct(pipeline.measure(dataset, config, observe), config)
     if output is not None:
@@ -450,6 +453,14 @@ def refuse_outputs(paths: Sequence[Path], dataset: Path) -> None:
 
     for path in paths:
         refuse_inside(path, dataset)
+
+
+def refuse_previous(config: Config) -> None:
+    """Refuse before the work begins an earlier plan that is none."""
+    if config.previous is not None:
+        from dataaudit.fixers.previous import read_previous  # noqa: PLC0415
+
+        read_previous(config.previous)
 
 
 def tell(report: Report, form: str, targets: Sequence[tuple[str, Path]]) -> None:

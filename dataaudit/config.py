@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dataaudit.errors import ConfigError
 
@@ -115,6 +115,7 @@ class Config(BaseModel):
     seed: int = Field(0, ge=0, description="random_state of the split, and Keras's seed with keras_split")
     ratios: tuple[float, float, float] | None = Field(None, description="train, val, test; None: repair what exists")
     remake: bool = Field(default=False, description="make new splits although the dataset has some")
+    previous: str | None = Field(None, description="an earlier plan (its folder, or plan.json) to go on from")
     folds: int = Field(0, ge=0, le=100, description="cross-validation folds outside test; 0: none")
     offline_copies: str = Field(
         "keep", pattern="^(keep|originals)$", description="augmented copies on disk: keep them, or only their originals"
@@ -127,6 +128,12 @@ class Config(BaseModel):
         if ratios is not None and not (all(ratio >= 0 for ratio in ratios) and abs(sum(ratios) - 1) <= 1e-6 and ratios[0] > 0):  # noqa: PLR2004 - rounding only
             raise ValueError("expected train, val, test, none negative, train above 0, summing to 1")
         return ratios
+
+    @model_validator(mode="after")
+    def _one_way_to_split(self) -> Self:
+        if self.previous is not None and (self.remake or self.ratios is not None):
+            raise ValueError("previous goes on from an earlier plan, ratios and remake make a new one; leave one of them out")
+        return self
 
     @field_validator("folds")
     @classmethod
@@ -184,4 +191,5 @@ def _told(problem: ErrorDetails, model: type[Config]) -> str:
     if problem["type"] == "extra_forbidden":
         near = ", ".join(get_close_matches(name, model.model_fields, cutoff=0.5))
         return f"there is no option {name!r}; " + (f"near it: {near}" if near else "dataaudit/config.py describes them all")
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
+    told = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {told}, found {problem['input']!r}" if problem["loc"] else told

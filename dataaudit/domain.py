@@ -704,10 +704,11 @@ class SplitPlan:
     """Where every sample goes. One entry a catalog row; a left-out sample has split code -1."""
 
     catalog: Catalog
+    """The dataset's; where an earlier plan is followed, with its splits."""
     seed: int
     ratios: tuple[float, float, float] | None
     """Shares of train, val and test, summing to 1; None for a repair, which keeps the sizes it finds."""
-    mode: Literal["repair", "remake"]
+    mode: Literal["repair", "remake", "follow"]
     split_codes: NDArray[np.int8]
     """(n,) the planned split; -1 is left out."""
     fold_codes: NDArray[np.int32]

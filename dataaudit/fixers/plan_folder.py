@@ -63,6 +63,8 @@ class SavedPlan:
     root: Path
     """The dataset, as ``plan.json`` names it."""
     class_names: tuple[str, ...]
+    ratios: tuple[float, float, float] | None = None
+    """Of train, val and test that were asked for; None for a repair."""
 
 
 def write(plan: Plan, directory: Path) -> None:
@@ -114,7 +116,9 @@ def read(directory: Path) -> SavedPlan:
             found = summary["format_version"]
             message = f"{directory}: format_version {found}, expected {FORMAT_VERSION}. Make the plan again with this version."
             raise PlanError(message)
-        return SavedPlan(directory, rows, directory / str(summary["root"]), tuple(weights["class_names"]))
+        asked = summary["ratios"]
+        ratios = None if asked is None else (float(asked["train"]), float(asked["val"]), float(asked["test"]))
+        return SavedPlan(directory, rows, directory / str(summary["root"]), tuple(weights["class_names"]), ratios)
     except OSError as error:
         message = (
             f"{directory}: is no plan folder ({error}). Expected {', '.join(FILES)}, as `dataaudit split --output` writes them."

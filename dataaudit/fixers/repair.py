@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dataaudit.config import Config
     from dataaudit.domain import Measurements
 
-__all__ = ["Draft", "repair"]
+__all__ = ["Draft", "Straddling", "balance", "by_unit", "clear_test_units", "repair"]
 
 CARVED: Final = 0.15
 """Share of train that becomes val where there is none: what new splits give it."""
@@ -72,17 +72,17 @@ def repair(
         draft.impossible.append(f"Test is frozen, but {lost} of its files cannot be used and are left out.")
     _leave_out_conflicts(draft, measurements)
     links = Links(measurements)
-    _clear_test_units(draft, unit_of_row, links)
+    clear_test_units(draft, unit_of_row, links)
     train = np.flatnonzero(draft.codes == TRAIN)
     repeated = keep_once(train, twin, keys, catalog.group_codes)
     draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
     if config.offline_copies == "originals":
         draft.leave_out(originals_only(measurements, (draft.codes == TRAIN) | (draft.codes == VAL)))
-    straddling = _Straddling(measurements, draft, unit_of_row, twin, keys)
+    straddling = Straddling(measurements, draft, unit_of_row, twin, keys)
     straddling.settle(links)
     if not (draft.codes == VAL).any():
         _carve(draft, measurements, unit_of_row, keys)
-    _balance(draft, measurements, config, unit_of_row, twin, keys)
+    balance(draft, measurements, config, unit_of_row, twin, keys)
     return draft
 
 
@@ -97,12 +97,12 @@ def _leave_out_conflicts(draft: Draft, measurements: Measurements) -> None:
         )
 
 
-def _clear_test_units(draft: Draft, unit_of_row: NDArray[np.int64], links: Links) -> None:
-    """Leave out of train and val what belongs to a unit of test."""
+def clear_test_units(draft: Draft, unit_of_row: NDArray[np.int64], links: Links) -> None:
+    """Leave out of train and val what belongs to a unit of test, which is frozen."""
     test = np.flatnonzero(draft.codes == TEST)
     others = np.flatnonzero((draft.codes == TRAIN) | (draft.codes == VAL))
     touching = others[np.isin(unit_of_row[others], unit_of_row[test])]
-    members = _by_unit(test[np.isin(unit_of_row[test], unit_of_row[touching])], unit_of_row)
+    members = by_unit(test[np.isin(unit_of_row[test], unit_of_row[touching])], unit_of_row)
     draft.leave_out({int(row): f"{links.describe(int(row), members[int(unit_of_row[row])])}, in test" for row in touching})
     if len(touching):
         draft.impossible.append(
@@ -121,14 +121,15 @@ def _carve(draft: Draft, measurements: Measurements, unit_of_row: NDArray[np.int
             _explain(draft, units, int(unit), f"val would be empty: {100 * CARVED:g} % of train are made one")
 
 
-def _by_unit(rows: Iterable[np.int64], unit_of_row: NDArray[np.int64]) -> dict[int, list[int]]:
+def by_unit(rows: Iterable[np.int64], unit_of_row: NDArray[np.int64]) -> dict[int, list[int]]:
+    """Return the rows of each unit, in their order."""
     members: dict[int, list[int]] = {}
     for row in rows:
         members.setdefault(int(unit_of_row[row]), []).append(int(row))
     return members
 
 
-class _Straddling:
+class Straddling:
     """The units with samples in train and in val, and where each goes."""
 
     def __init__(
@@ -139,6 +140,7 @@ class _Straddling:
         twin: NDArray[np.int64],
         keys: NDArray[np.uint64],
     ) -> None:
+        """Find them; the arrays are those of :func:`repair`."""
         self.catalog, self.draft, self.twin, self.keys = measurements.catalog, draft, twin, keys
         pool = np.flatnonzero((draft.codes == TRAIN) | (draft.codes == VAL))
         in_train, in_val = (np.unique(unit_of_row[pool[draft.codes[pool] == split]]) for split in (TRAIN, VAL))
@@ -189,28 +191,41 @@ class _Straddling:
         return table
 
 
-def _balance(
+def balance(
     draft: Draft,
     measurements: Measurements,
     config: Config,
     unit_of_row: NDArray[np.int64],
     twin: NDArray[np.int64],
     keys: NDArray[np.uint64],
+    movable: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Give val the classes it lacks and restore its class shares, by whole units, until neither changes anything."""
+    """Give val the classes it lacks and restore its class shares, by whole units, until neither changes anything.
+
+    Args:
+        draft: changed in place.
+        measurements: with the splits as they were.
+        config: thresholds and the seed.
+        unit_of_row: (n,) as ``units.join`` gives it.
+        twin: (n,) as ``units.twins`` gives it.
+        keys: (n,) as ``units.row_keys`` gives them.
+        movable: (n,) rows whose units may move; None: all.
+    """
     pool = (draft.codes == TRAIN) | (draft.codes == VAL)
     units = Units.of(measurements.catalog, unit_of_row, keys, pool)
     before = draft.codes[units.rows[units.starts[:-1]]]
     if not (before == TRAIN).any() or not (before == VAL).any():
         return
-    movable, parts = _without_twins(units, twin), before
+    free, parts = _without_twins(units, twin), before
+    if movable is not None:
+        free &= movable[units.rows[units.starts[:-1]]]
     counted, labels = once(measurements, draft.codes, twin, keys), measurements.catalog.label_codes
     lean = Units.of(measurements.catalog, unit_of_row, keys, pool & counted)  # the same units in the same order, copies once
     test = np.bincount(labels[counted & (draft.codes == TEST)], minlength=len(measurements.catalog.classes))
     while True:
-        given = give_absent(units, parts, (TRAIN, VAL), movable)
+        given = give_absent(units, parts, (TRAIN, VAL), free)
         _explain_given(draft, units, parts, given, measurements)
-        restored = restore(lean, given, movable, test, config)
+        restored = restore(lean, given, free, test, config)
         for unit in np.flatnonzero(given != restored):
             _explain(draft, units, int(unit), "moved to bring val's class shares back to train's")
         if (restored == parts).all():

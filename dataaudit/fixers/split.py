@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from dataaudit.domain import NONE, ROLES, SplitPlan
 from dataaudit.errors import PlanError
 from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unusable
 from dataaudit.fixers.offline import is_augmented_copy, originals_only
+from dataaudit.fixers.previous import follow, found_again, read_previous
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, repair
 from dataaudit.fixers.stratify import differ
@@ -33,21 +35,28 @@ SIZE_TOLERANCE: Final = 0.02
 def make_split(measurements: Measurements, config: Config) -> SplitPlan:
     """Return where every sample goes.
 
-    Existing splits are repaired; ``config.ratios``, ``config.remake``, or a dataset without splits make new ones
-    (70/15/15 where no ratios are given). No copy group and no declared group is torn, in splits and in folds.
+    ``config.previous`` goes on from an earlier plan. Otherwise existing splits are repaired, but ``config.ratios``,
+    ``config.remake``, or a dataset without splits make new ones (70/15/15 where no ratios are given). No copy group and no
+    declared group is torn, in splits and in folds.
 
     Raises:
-        PlanError: if there are fewer units than folds, or no sample can be placed.
+        PlanError: if there are fewer units than folds, no sample can be placed, or the earlier plan cannot be read.
     """
     catalog = measurements.catalog
-    remade = config.ratios is not None or config.remake or not catalog.splits
+    remade = config.previous is None and (config.ratios is not None or config.remake or not catalog.splits)
     ratios = (config.ratios or DEFAULT_RATIOS) if remade else None
     unit_of_row, twin, keys = (
         join(measurements, inferred=config.group_by == INFERRED),
         twins(measurements),
         row_keys(measurements.features, config.seed),
     )
-    if ratios is None:
+    digests = tuple(measurements.features.hex_digest(row) for row in range(len(catalog)))
+    plan = None if config.previous is None else read_previous(config.previous)
+    if plan is not None:
+        earlier = found_again(catalog, digests, plan)
+        draft = follow(measurements, config, plan, earlier, unit_of_row, twin, keys)
+        catalog = replace(catalog, split_codes=earlier.codes)
+    elif ratios is None:
         draft = repair(measurements, config, unit_of_row, twin, keys)
     else:
         draft = _remake(measurements, config, ratios, unit_of_row, twin, keys)
@@ -63,13 +72,13 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
     return SplitPlan(
         catalog=catalog,
         seed=config.seed,
-        ratios=ratios,
-        mode="repair" if ratios is None else "remake",
+        ratios=ratios if plan is None else plan.ratios,
+        mode="follow" if plan is not None else "repair" if ratios is None else "remake",
         split_codes=draft.codes,
         fold_codes=folds,
         units=unit_of_row,
         reasons=tuple(draft.reasons.get(row, "") for row in range(len(catalog))),
-        digests=tuple(measurements.features.hex_digest(row) for row in range(len(catalog))),
+        digests=digests,
         impossible=tuple(draft.impossible),
         fingerprint=measurements.fingerprint(),
     )

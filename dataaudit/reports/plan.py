@@ -57,7 +57,12 @@ def sentence(plan: SplitPlan) -> str:
     moved = int((kept & (previous != NONE) & (previous != planned)).sum())
     left_out = int((~kept).sum())
     sizes = ", ".join(f"{role} {int((planned == code).sum()):,}" for code, role in enumerate(ROLES))
-    how = f"{moved:,} of {counted(len(planned), 'image')} move" if plan.mode == "repair" else f"{counted(len(planned), 'image')}"
+    how = counted(len(planned), "image")
+    if plan.mode == "repair":
+        how = f"{moved:,} of {how} move"
+    elif plan.mode == "follow":
+        fresh = int((kept & (previous == NONE)).sum())
+        how = f"{moved:,} of {counted(int((previous != NONE).sum()), 'earlier image')} move, {fresh:,} placed anew"
     return f"SPLIT PLANNED ({plan.mode}, seed {plan.seed}): {how}, {left_out:,} left out; {sizes}. No copy group is torn."
 
 

@@ -24,7 +24,7 @@ _NO_PART_IN_THE_SEARCH: Final = frozenset(
         *("keras_split", "cache", "cache_dir", "cache_limit", "paranoid"),
         *("manifest", "group_by", "roles", "follow_links", "embeddings", "pred_probs", "jobs", "file_timeout", "file_memory"),
         *("select", "ignore", "alpha", "imbalance_ratio", "rare_class", "share_difference", "drift_effect", "drift_minimum"),
-        *("random_split_leak", "val_accuracy", "seed", "ratios", "remake", "folds", "class_weight"),
+        *("random_split_leak", "val_accuracy", "seed", "ratios", "remake", "previous", "folds", "class_weight"),
     )
 )
 """Options that do not change what is found (or that change the dataset's fingerprint); every other must be as it was."""
