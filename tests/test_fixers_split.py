@@ -85,6 +85,16 @@ def test_a_second_repair_is_empty(dataset):
     assert (again.split_codes == again.catalog.split_codes).all()
 
 
+def test_a_repair_keeps_the_copy_that_ties_a_group_together():
+    files = (File(6, 1, "train", 3), File(0, 0, "train"), File(0, 0, "train"), File(11, 1, "val", 3), File(11, 1, "train"))
+    dataset = Dataset(files)
+    plan = make_split(dataset.measure(), STRICT)
+    assert not any(make_split(dataset.after(plan).measure(), STRICT).reasons)
+    places = split_of(plan)
+    assert places["train/bee/00004.jpg"] is None
+    assert places["val/bee/00003.jpg"] == places["train/bee/00000.jpg"] == "train"
+
+
 @few
 @given(datasets())
 def test_a_new_split_needs_no_repair_of_leaks(dataset):

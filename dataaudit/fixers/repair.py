@@ -177,11 +177,15 @@ class Straddling:
             if self.draft.codes[row] == target:
                 continue
             double = shown.setdefault(int(self.twin[row]), int(row))
-            if double == row:
-                self.draft.codes[row] = target
-                self.draft.reasons[int(row)] = f"{links.describe(int(row), staying)}, in {ROLES[target]}"
-            else:
+            groups = self.catalog.group_codes
+            if double != row and (groups[row] == NONE or groups[double] != NONE):
                 self.draft.leave_out({int(row): f"exact copy of {self.catalog.paths[double]}, which is kept"})
+                continue
+            if double != row:  # the moving one has a declared group, which would be lost with it
+                self.draft.leave_out({double: f"exact copy of {self.catalog.paths[row]}, which is kept"})
+                shown[int(self.twin[row])] = int(row)
+            self.draft.codes[row] = target
+            self.draft.reasons[int(row)] = f"{links.describe(int(row), staying)}, in {ROLES[target]}"
         self.held[target] += self._counts(rows[self.draft.codes[rows] == target])
 
     def _counts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
