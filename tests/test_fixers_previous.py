@@ -20,7 +20,7 @@ from dataaudit.reports.plan import sentence
 from measurements import make, rows_of
 from plans import Dataset, File, datasets
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=15, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,7 @@ def test_no_unit_is_torn_and_test_is_frozen_whatever_is_found_to_belong_together
 @few
 @given(datasets(split=False), st.randoms(use_true_random=False))
 def test_renamed_files_are_known_by_their_content(folder, dataset, random):
+    dataset = replace(dataset, files=tuple(replace(file, broken=False) for file in dataset.files))
     first = planned(dataset, folder)
     assume(first is not None)
     files = [replace(file, name=f"other{number}.jpg") for number, file in enumerate(dataset.files)]

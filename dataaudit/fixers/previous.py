@@ -1,10 +1,10 @@
 """Go on from an earlier plan: what it placed stays, new copies follow their group, what is new is shared out.
 
-An entry of the earlier ``manifest.csv`` is found again by path and content; then by content, where the file was renamed; then by
-path, where its content was changed. An earlier sample moves only where it must: a picture of train or val that now turns out to
-belong with one of test leaves (test is frozen), a unit that straddles train and val goes where fewer earlier samples move, and
-what cannot be used any more (unreadable, two labels) is left out. Samples that the earlier plan left out are judged anew, but
-never enter test.
+An entry of the earlier ``manifest.csv`` is found again by path and content; then by content, where the file was renamed (of
+several such files one of its label first); then by path, where its content was changed. An earlier sample moves only where it
+must: a picture of train or val that now turns out to belong with one of test leaves (test is frozen), a unit that straddles
+train and val goes where fewer earlier samples move, and what cannot be used any more (unreadable, two labels) is left out.
+Samples that the earlier plan left out are judged anew, but never enter test.
 """
 
 from __future__ import annotations
@@ -78,20 +78,31 @@ def found_again(catalog: Catalog, digests: tuple[str, ...], plan: SavedPlan) -> 
             codes[row] = ROLES.index(placed.pop(path).split)
         else:
             waiting.append(row)
-    by_content: dict[str, list[Row]] = defaultdict(list)
-    for entry in reversed(placed.values()):
-        by_content[entry.sha256].append(entry)
-    still = []
-    for row in waiting:
-        renamed = by_content[digests[row]] if digests[row] else []
-        if renamed:
-            codes[row] = ROLES.index(placed.pop(renamed.pop().path).split)
-        else:
-            still.append(row)
-    for row in still:
-        if catalog.paths[row] in placed:
-            codes[row] = ROLES.index(placed.pop(catalog.paths[row]).split)
+    for known_by in (_content_and_label, _content, _path):
+        found: dict[object, list[Row]] = defaultdict(list)
+        for entry in reversed(placed.values()):
+            found[known_by(entry.path, entry.label, entry.sha256)].append(entry)
+        still = []
+        for row in waiting:
+            key = known_by(catalog.paths[row], catalog[row].label or "", digests[row])
+            if key is not None and found[key]:
+                codes[row] = ROLES.index(placed.pop(found[key].pop().path).split)
+            else:
+                still.append(row)
+        waiting = still
     return Earlier(codes, left_out & (codes == NONE), len(placed))
+
+
+def _content_and_label(_path: str, label: str, digest: str) -> object:
+    return (digest, label) if digest else None
+
+
+def _content(_path: str, _label: str, digest: str) -> object:
+    return digest or None
+
+
+def _path(path: str, _label: str, _digest: str) -> object:
+    return path
 
 
 def follow(
