@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, Plan, SelfTest
+    from dataaudit.engines.local import LocalEngine
 
     Observer = Callable[[str, int, int, int], None]
     """Called with (stage, done, total, found) as the work goes on. Stages: ``measure`` (images; found: unreadable ones),
@@ -45,7 +46,18 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None, only
 
     With ``only``, paths relative to the dataset, copies of these are looked for, and not of all.
     """
-    from dataaudit.catalog import find  # noqa: PLC0415 - every stage is imported when it is reached
+    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415 - every stage is imported when it is reached
+
+    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
+        if only is not None:  # there is something to measure, and a worker takes as long to start as all is found
+            engine.start("dataaudit.features")
+        return _measure(dataset, config, observe, only, engine)
+
+
+def _measure(
+    dataset: Path, config: Config, observe: Observer | None, only: Collection[str] | None, engine: LocalEngine
+) -> Measurements:
+    from dataaudit.catalog import find  # noqa: PLC0415
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
     from dataaudit.features.keras_model import is_model  # noqa: PLC0415
     from dataaudit.features.strict import require  # noqa: PLC0415
@@ -58,7 +70,7 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None, only
     embeddings = None if model or config.embeddings is None else read_embeddings(config.embeddings, paths)
     pred_probs = None if config.pred_probs is None else read_probabilities(config.pred_probs, paths, classes)
     embedded_by = model if only is None else None  # a few files say nothing of how all of them drift
-    measured = measure_catalog(catalog, config, observe, only, embedded_by)
+    measured = measure_catalog(catalog, config, observe, only, embedded_by, engine)
     return replace(measured, embeddings=measured.embeddings if model else embeddings, pred_probs=pred_probs)
 
 
@@ -68,10 +80,10 @@ def measure_catalog(
     observe: Observer | None = None,
     only: Collection[str] | None = None,
     embedded_by: str | None = None,
+    started: LocalEngine | None = None,
 ) -> Measurements:
     """Measure the files of a catalog, and relate them; see :func:`measure`. ``embedded_by`` is a Keras model's file."""
     from dataaudit.dedup import relate  # noqa: PLC0415 - every stage is imported when it is reached
-    from dataaudit.dedup.file_groups import infer  # noqa: PLC0415
     from dataaudit.dedup.own_descriptor import own_descriptor  # noqa: PLC0415
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
     from dataaudit.features import measure as measure_features  # noqa: PLC0415
@@ -90,7 +102,7 @@ def measure_catalog(
 
     with (
         Cache(config) if config.cache else nullcontext() as cache,
-        LocalEngine(processes, config.file_timeout, config.file_memory) as engine,
+        nullcontext(started) if started else LocalEngine(processes, config.file_timeout, config.file_memory) as engine,
         own_descriptor(config, cache, processes) as describe,  # a model that will not do is told before the slow part
         embedder(embedded_by, config, cache, processes) as embed,
     ):
@@ -110,6 +122,8 @@ def measure_catalog(
         watch("judge", 0, 0, 0)
     if only is not None:  # a few files say nothing of how all of them are grouped
         return Measurements(catalog, features, copies)
+    from dataaudit.dedup.file_groups import infer  # noqa: PLC0415
+
     return Measurements(catalog, features, copies, infer(catalog, features, copies, config), embeddings)
 
 

@@ -15,7 +15,7 @@ from dataaudit.catalog.hashes import hash_list, read_hashes
 from dataaudit.catalog.keras_split import split_as_keras
 from dataaudit.catalog.manifest import METADATA_NAMES, find_manifest, find_metadata, overlay, place_listed
 from dataaudit.catalog.unsupported import check_supported
-from dataaudit.catalog.walk import IMAGE_ENDINGS, Tree, is_image_name, walk_tree
+from dataaudit.catalog.walk import IMAGE_ENDINGS, Tree, by_bytes, is_image_name, walk_tree
 from dataaudit.domain import NONE, ROLES, Catalog, Skipped
 from dataaudit.errors import LayoutError, UsageError
 
@@ -65,7 +65,7 @@ def find(dataset: Path, config: Config) -> Catalog:
         read |= _within(root, group_by.table)
     if config.manifest_hashes is not None:
         read |= _within(root, find_manifest(root, config.manifest_hashes))
-    paths = sorted(placement.places, key=os.fsencode)
+    paths = by_bytes(placement.places)
     keys = group_keys(group_by, paths, placement.groups)
     others = _not_images(tree, read)
     skipped = sorted((*tree.skipped, *placement.skipped, *others), key=lambda entry: os.fsencode(entry.path))

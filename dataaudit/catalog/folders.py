@@ -113,23 +113,24 @@ def place(images: Iterable[str], folders: Iterable[str], roles: Roles) -> Placem
         The placement; images at the top, outside all folders, are in ``skipped``.
     """
     images = list(images)
-    tops = sorted({path.partition("/")[0] for path in images if "/" in path})
+    tops = sorted({folder.partition("/")[0] for folder in {path[: max(path.rfind("/"), 0)] for path in images} if folder})
     by_name = {top: roles.role(top) for top in {*tops, *(folder for folder in folders if "/" not in folder)}}
     strangers = [top for top in tops if by_name[top] is None]
     is_split = bool(tops) and not strangers
-    known: dict[tuple[str, str | None], Place] = {}  # one object a folder, not one a file
+    known: dict[str, Place] = {}  # one object a folder, not one a file
     places: dict[str, Place] = {}
     skipped = []
     for path in images:
-        top, *rest = path.split("/", 2)
-        if not rest:
-            skipped.append(Skipped(path, "outside-layout", _STRAY.format("split folder" if is_split else "class folder")))
-            continue
-        label = (rest[0] if len(rest) > 1 else None) if is_split else top
-        key = (top, label)
-        if key not in known:
-            known[key] = Place(label, by_name[top] if is_split else None)
-        places[path] = known[key]
+        folder = path[: max(path.rfind("/"), 0)]
+        there = known.get(folder)
+        if there is None:
+            if not folder:
+                skipped.append(Skipped(path, "outside-layout", _STRAY.format("split folder" if is_split else "class folder")))
+                continue
+            top, *rest = folder.split("/", 2)
+            label = (rest[0] if rest else None) if is_split else top
+            there = known[folder] = Place(label, by_name[top] if is_split else None)
+        places[path] = there
     split_folders = tuple((top, role) for top, role in sorted(by_name.items()) if role is not None) if is_split else ()
     labelled = any(there.label is not None for there in known.values())
     return Placement(
@@ -198,8 +199,9 @@ def class_folders(tree: Tree, placement: Placement) -> tuple[ClassFolder, ...]:
     """
     holders: dict[str, Role | None] = dict(placement.split_folders) if placement.split_folders else {"": None}
     depth = 1 if placement.split_folders else 0
-    parts = ("/".join(path.split("/", depth + 1)[: depth + 1]) for path in placement.places)
-    counts = Counter(parts)
+    counts: Counter[str] = Counter()
+    for folder, files in Counter(path[: max(path.rfind("/"), 0)] for path in placement.places).items():
+        counts["/".join(folder.split("/", depth + 1)[: depth + 1])] += files
     inside = ("/".join(entry.path.split("/", depth + 1)[: depth + 1]) for entry in tree.skipped if is_image_name(entry.path))
     phantom_counts = Counter(inside)
     walked = set(tree.folders)

@@ -13,11 +13,14 @@ import heapq
 import os
 import stat
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dataaudit.domain import Skipped
 
-__all__ = ["IMAGE_ENDINGS", "KERAS_ENDINGS", "Tree", "is_image_name", "walk_tree"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["IMAGE_ENDINGS", "KERAS_ENDINGS", "Tree", "by_bytes", "is_image_name", "walk_tree"]
 
 IMAGE_ENDINGS: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif")
 """Endings, in lower case, of a name that is taken for an image."""
@@ -74,21 +77,30 @@ def walk_tree(root: str, *, follow_links: bool = False) -> Tree:
     walker = _Walker(root, follow_links=follow_links)
     walker.run()
     return Tree(
-        files=tuple(sorted(walker.files, key=os.fsencode)),
-        folders=tuple(sorted(walker.folders, key=os.fsencode)),
-        phantoms=tuple(sorted(walker.phantoms, key=os.fsencode)),
+        files=tuple(by_bytes(walker.files)),
+        folders=tuple(by_bytes(walker.folders)),
+        phantoms=tuple(by_bytes(walker.phantoms)),
         skipped=tuple(sorted(walker.skipped, key=lambda entry: os.fsencode(entry.path))),
-        outside_links=tuple(sorted(walker.outside, key=os.fsencode)),
-        folder_links=tuple(sorted(walker.folder_links, key=os.fsencode)),
+        outside_links=tuple(by_bytes(walker.outside)),
+        folder_links=tuple(by_bytes(walker.folder_links)),
     )
+
+
+_SYSTEM: Final = "system-file", "a system's own file (folder settings or thumbnails)"
+
+
+def by_bytes(paths: Iterable[str]) -> list[str]:
+    """Return paths in the order of their bytes."""
+    paths = list(paths)
+    return sorted(paths) if all(map(str.isascii, paths)) else sorted(paths, key=os.fsencode)
 
 
 def _odd_file(name: str) -> tuple[str, str] | None:
     """Return the kind and the reason of a file that no one means as data; None for any other."""
-    if name.lower() in SYSTEM_FILES:
-        return "system-file", "a system's own file (folder settings or thumbnails)"
     if not name.startswith("."):
-        return None
+        return _SYSTEM if name.lower() in SYSTEM_FILES else None
+    if name.lower() in SYSTEM_FILES:
+        return _SYSTEM
     loaded = ", but Keras's folder loader would load it as an image" if name.lower().endswith(KERAS_ENDINGS) else ""
     if name.startswith("._"):
         return "apple-double", f"macOS's side file of {name[2:]!r}, not a picture{loaded}"

@@ -22,7 +22,7 @@ from dataaudit.dedup.candidates import (
     inverse,
 )
 from dataaudit.dedup.hamming import pairs_within
-from dataaudit.dedup.neighbours import BACKGROUND, NORMALISATION, UNIT, in_units, nearness
+from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, UNIT, in_units, nearness
 from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import DIHEDRAL
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["nearest_among", "nominate_few"]
 
 _MORE: Final = 4  # times config.neighbours that are looked at of each of the few
+_PRODUCTS: Final = 1 << 24  # held at once
+_SLACK: Final = 16.0  # of products, which are whole numbers below 2²⁴; float32 rounds what is reckoned with them by 2
 
 
 def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
@@ -85,29 +87,67 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
         return Nominations(empty, empty, empty, np.empty(0))
     least = descriptor_least(len(rows), config)
     background = in_units(features.descriptor[rows[by_content(features, rows)[:BACKGROUND]]])
-    asked = in_units(features.descriptor[few])
-    near_asked = nearness(asked, background).astype(np.float64)
-    columns = []
-    for start in range(0, len(rows), BACKGROUND):
-        part = rows[start : start + BACKGROUND]
-        products = asked @ in_units(features.descriptor[part]).T
-        # nobody's nearness is known yet: it is positive, so this keeps all that may do
-        query, other = np.nonzero(products - np.float32(NORMALISATION) * near_asked[:, None] >= least * UNIT**2 - 16.0)
-        columns.append((query, part[other], products[query, other]))
-    query, other, product = (np.concatenate(column) for column in zip(*columns, strict=True))
-    candidates, place = np.unique(other, return_inverse=True)
-    near_other = np.maximum(nearness(in_units(features.descriptor[candidates]), background).astype(np.float64), 0.0)[place]
-    score = (product - NORMALISATION * (near_asked[query] + near_other)) / UNIT**2
-    keep = (score >= least) & (few[query] != other)
-    query, other, score = query[keep], other[keep], score[keep]
-    order = np.lexsort((other, -score, query))
-    best = order[ranks(query[order]) < _MORE * config.neighbours]
-    a, b = few[query[best]], other[best]
-    wanted = by_score(np.minimum(a, b), np.maximum(a, b), score[best])
+    block = max(1, _PRODUCTS // len(rows))
+    blocks = [few[start : start + block] for start in range(0, len(few), block)]
+    best = [_best(features.descriptor, rows, some, background, least, _MORE * config.neighbours) for some in blocks]
+    a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
+    wanted = by_score(np.minimum(a, b), np.maximum(a, b), score)
     nearest = np.full(len(features), -1)
-    nearest[few[query[best[::-1]]]] = other[best[::-1]]
+    nearest[a[::-1]] = b[::-1]  # each one's nearest is written last
     mutual = (nearest[wanted.a] == wanted.b) | (nearest[wanted.b] == wanted.a)  # only of the few it is known
     return wanted.only(borne_out(features, wanted, mutual, least, config))
+
+
+def _best(
+    descriptors: NDArray[np.float16],
+    rows: NDArray[np.int64],
+    few: NDArray[np.int64],
+    background: NDArray[np.float32],
+    least: float,
+    count: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return of each of the few its ``count`` best others and their scores, ``least`` and more, the best first.
+
+    To know how near a picture is to the background costs most, so it is found out of few: first of those of the largest
+    products, which say how good the others must be; then, by an eighth of the background, which is never nearer than all
+    of it, of what may still be as good.
+    """
+    asked = in_units(descriptors[few])
+    near_few = NORMALISATION * nearness(asked, background).astype(np.float64)
+    parts = [in_units(descriptors[rows[start : start + BACKGROUND]]) for start in range(0, len(rows), BACKGROUND)]
+    products = np.concatenate([asked @ part.T for part in parts], axis=1)
+    near = np.full(len(rows), np.nan)
+
+    def learn(places: NDArray[np.int64]) -> None:
+        new = np.unique(places[np.isnan(near[places])])
+        near[new] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[new]]), background), 0.0)
+
+    def scores(query: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+        told: NDArray[np.float64] = (products[query, place] - (near_few[query] + near[place])) / UNIT**2
+        told[few[query] == rows[place]] = -np.inf
+        return told
+
+    first = min(2 * count, len(rows))
+    place = np.argpartition(-products, first - 1, axis=1)[:, :first]
+    query = np.repeat(np.arange(len(few)), first)
+    learn(place.reshape(-1))
+    told = np.sort(scores(query, place.reshape(-1)).reshape(len(few), first), axis=1)
+    enough = np.maximum(least, told[:, -count]) if first >= count else np.full(len(few), least)
+    floor = enough * UNIT**2 + near_few
+    query, place = np.nonzero(products >= floor[:, None].astype(np.float32) - np.float32(_SLACK))
+    unknown = np.unique(place[np.isnan(near[place])])
+    bound = np.zeros(len(rows))
+    eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
+    bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)
+    hopeful = products[query, place] - bound[place] >= floor[query] - _SLACK
+    query, place = query[hopeful], place[hopeful]
+    learn(place)
+    score = scores(query, place)
+    keep = score >= enough[query]
+    query, place, score = query[keep], place[keep], score[keep]
+    order = np.lexsort((rows[place], -score, query))
+    order = order[ranks(query[order]) < count]
+    return few[query[order]], rows[place[order]], score[order]
 
 
 def nearest_among(

@@ -83,6 +83,16 @@ class LocalEngine:
             self._turns.close()
             self._turns = None
 
+    def start(self, module: str) -> None:
+        """Start a worker ahead of the first map; it imports ``module``, and calls its ``prepare``, while nobody waits for it."""
+        self._open_turns()
+        with _uninterrupted():
+            self._idle.append(Worker(self._inbox, self.item_timeout, self.item_memory, self._turns, module))
+
+    def _open_turns(self) -> None:
+        if self._turns is None:
+            self._turns = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the engine
+
     def map_batches(
         self,
         function: Callable[[Sequence[T], Callable[[int], None]], R],
@@ -116,8 +126,7 @@ class LocalEngine:
 
     def _dispatch(self, work: _Map[Any]) -> None:
         """Give tasks to workers, until all are busy or too far ahead of what was yielded."""
-        if self._turns is None:
-            self._turns = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the engine
+        self._open_turns()
         horizon = work.position + LOOK_AHEAD * self.jobs * work.batch_size
         while work.pending and len(self._running) < self.jobs and work.pending[0].start < horizon:
             task = heapq.heappop(work.pending)

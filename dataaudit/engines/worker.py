@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib
 import mmap
 import os
 import pickle
@@ -63,15 +64,17 @@ class Worker:
         item_timeout: float,
         item_memory: int,
         turns: IO[bytes] | None = None,
+        prepared: str | None = None,
     ) -> None:
         """Start the process; its answers, and None at its end, are put into ``inbox``.
 
         The workers that share the file ``turns`` take turns with what is heavy (:func:`dataaudit.engines.memory.turn`).
+        ``prepared`` is a module that it prepares before the first task.
         """
         shared = None if turns is None or os.name == "nt" else turns.fileno()
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; from dataaudit.engines.worker import serve; "
-            f"serve({item_timeout!r}, {item_memory!r}, {shared!r})"
+            f"serve({item_timeout!r}, {item_memory!r}, {shared!r}, {prepared!r})"
         )
         environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with tempfile.TemporaryFile() as page:
@@ -180,8 +183,11 @@ class _Marks:
             self._alarm(signal.ITIMER_REAL, 0)
 
 
-def serve(item_timeout: float, item_memory: int, turns: int | None = None) -> None:
-    """Answer tasks until the standard input closes: ``done`` and the result, ``memory``, or ``error`` and the exception."""
+def serve(item_timeout: float, item_memory: int, turns: int | None = None, prepared: str | None = None) -> None:
+    """Answer tasks until the standard input closes: ``done`` and the result, ``memory``, or ``error`` and the exception.
+
+    ``prepared`` is imported, and its ``prepare`` called, before the first task; what fails there fails again in a task.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     mark = memoryview(mmap.mmap(2, _MARK_BYTES)).cast("d")
@@ -192,6 +198,9 @@ def serve(item_timeout: float, item_memory: int, turns: int | None = None) -> No
     marks = _Marks(mark, item_timeout)
     if turns is not None:
         memory.take_turns(turns, marks.wait)
+    if prepared is not None:
+        with suppress(Exception):
+            importlib.import_module(prepared).prepare()
     limited = False
     while (task := _receive(tasks)) is not None:
         try:

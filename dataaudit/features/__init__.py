@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,10 +18,10 @@ from dataaudit.features.keypoints import COUNT, WIDTH
 from dataaudit.features.provenance import REGIONS, colours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
     from dataaudit.features.decode import Picture
     from dataaudit.features.views import Thumbnails
 
+    _Rows = slice | NDArray[np.intp]
+
 __all__ = ["BATCH", "measure"]
 
 _BLOCK: Final = 4096
+_LONG: Final = 64
 BATCH: Final = 32
 """Files a batch: enough to pay for the batch's round trip, few enough that a death costs little to redo."""
 
@@ -105,13 +109,24 @@ def _joined(size: int, pieces: list[Piece]) -> FeatureTable:
     while pieces:
         piece = pieces.pop()
         places = np.arange(len(piece.rows)) if piece.places is None else piece.places
-        for start in range(0, len(places), _BLOCK):
-            to, of = piece.rows[start : start + _BLOCK], places[start : start + _BLOCK]
+        for to, of in _runs(piece.rows, places):
             for name, column in columns.items():
                 column[to] = getattr(piece.table, name)[of]
         for row, failure in piece.failures():
             failures[row] = failure
     return FeatureTable(**columns, failures=tuple(failures))
+
+
+def _runs(rows: NDArray[np.intp], places: NDArray[np.intp]) -> Iterator[tuple[_Rows, _Rows]]:
+    """Yield which rows come from which places: slices where both follow one another for long, which is all but always."""
+    ends = np.flatnonzero((np.diff(rows) != 1) | (np.diff(places) != 1)) + 1
+    if len(ends) > len(rows) // _LONG:
+        for start in range(0, len(rows), _BLOCK):
+            yield rows[start : start + _BLOCK], places[start : start + _BLOCK]
+        return
+    for start, stop in pairwise([0, *ends.tolist(), len(rows)]):
+        if start < stop:
+            yield slice(rows[start], rows[stop - 1] + 1), slice(places[start], places[stop - 1] + 1)
 
 
 @dataclass(slots=True)
@@ -138,6 +153,14 @@ class _Row:
     trailing: int = 0
     zeroed: int = 0
     strict: int = 0
+
+
+def prepare() -> None:
+    """Import all that a batch needs. In a worker, ahead of the first."""
+    from dataaudit.features import decode, hashes, loader, properties, views  # noqa: F401, PLC0415 - the workers' business
+    from dataaudit.features.descriptor import prepare as prepare_network  # noqa: PLC0415
+
+    prepare_network()
 
 
 def _measure_batch(

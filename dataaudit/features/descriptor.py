@@ -48,6 +48,11 @@ def describe(pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArr
     return found
 
 
+def prepare() -> None:
+    """Load the network."""
+    _session()
+
+
 @cache
 def _session() -> InferenceSession:
     with unlimited():

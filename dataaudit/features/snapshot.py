@@ -6,7 +6,7 @@ the files, and is not asked where it is older than a week, so that the database 
 damaged, or of another version, is none. It names no path.
 
 The file: a line that names the format; the length of the header (8 bytes); the header, JSON; the columns, each at a
-multiple of 64 bytes, rows sorted by inode; the CRC-32 of all before it.
+multiple of 64 bytes; the CRC-32 of all before it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Snapshot:
     """What was known of the files of a dataset."""
 
     stamps: NDArray[np.int64]
-    """(n, 5) device, inode, size, mtime and ctime in nanoseconds; sorted by inode."""
+    """(n, 5) device, inode, size, mtime and ctime in nanoseconds."""
     table: FeatureTable
     """What was measured of them; its columns lie in the file."""
 
@@ -56,8 +56,10 @@ class Snapshot:
         """Return which of some files, (m, 5) stamps, are known, and their rows here."""
         if not len(self.stamps) or not len(stamps):
             return np.empty(0, np.intp), np.empty(0, np.intp)
-        place = np.searchsorted(self.stamps[:, _INODE], stamps[:, _INODE])
-        place = np.minimum(place, len(self.stamps) - 1)
+        inodes = np.ascontiguousarray(self.stamps[:, _INODE])
+        order = np.argsort(inodes, kind="stable")
+        place = np.searchsorted(inodes, stamps[:, _INODE], sorter=order)
+        place = order[np.minimum(place, len(self.stamps) - 1)]
         known = np.flatnonzero((self.stamps[place] == stamps).all(axis=1))
         return known, place[known]
 
@@ -93,7 +95,6 @@ def read(path: Path, key: bytes, since: int) -> Snapshot | None:
 
 def write(path: Path, key: bytes, day: int, snapshot: Snapshot, rows: NDArray[np.intp]) -> bool:
     """Write a snapshot of some of the rows of a table, in place of an older one; say whether that went well."""
-    rows = rows[np.argsort(snapshot.stamps[rows, _INODE], kind="stable")]
     columns = {field.name: getattr(snapshot.table, field.name) for field in fields(FeatureTable) if field.name != "failures"}
     columns["stamps"] = snapshot.stamps
     failures = [(row, snapshot.table.failures[old]) for row, old in enumerate(rows.tolist())]

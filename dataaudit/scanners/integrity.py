@@ -19,7 +19,9 @@ from dataaudit.scanners.integrity_rules import RULE_OF_FAILURE, RULES, rule
 from dataaudit.scanners.keras_folders import KERAS_ENDINGS, is_loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, FeatureTable, Measurements
@@ -98,7 +100,7 @@ def _though(outcome: Outcome) -> str:
 
 def _loader(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     """Yield the readable files of TensorFlow's formats that it refuses, or reads as another picture."""
-    supported = features.readable & np.isin(features.format, list(TENSORFLOW_FORMATS))
+    supported = features.readable & _among(features.format, TENSORFLOW_FORMATS)
     for row in np.flatnonzero(supported & ~np.isin(features.loader, READ)).tolist():
         outcome = outcome_of(int(features.loader[row]))
         code = {"rejected": "INT117", "misread": "INT118"}.get(outcome.effect)
@@ -154,14 +156,18 @@ def _changed(catalog: Catalog, features: FeatureTable) -> Iterator[Finding | Not
 def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     counts = catalog.counts()
     beside = [bool(catalog.split_folders) and bool(counts[code].any()) for code in range(len(ROLES) + 1)]
-    for row, (path, content) in enumerate(zip(catalog.paths, features.format.tolist(), strict=True)):
-        extension = _extension(path)
+    no_class = np.array(beside)[catalog.split_codes] & (catalog.label_codes == NONE)
+    extensions, contents = list(map(_extension, catalog.paths)), features.format.tolist()
+    odd = {kind for kind in set(zip(extensions, contents, strict=True)) if not _usual(*kind)}
+    kinds = zip(extensions, contents, no_class.tolist(), strict=True)
+    for row in [row for row, (extension, content, lost) in enumerate(kinds) if lost or (extension, content) in odd]:
+        extension, content = extensions[row], contents[row]
         if extension not in KERAS_ENDINGS:
             told = (
                 f"the extension {extension or '(none)'} is not one that Keras's folder loader reads; it skips the file in silence"
             )
             yield _file("INT106", catalog, row, told, extension or "no extension", " ".join(KERAS_ENDINGS))
-        elif beside[int(catalog.split_codes[row])] and catalog.label_codes[row] == NONE:
+        elif no_class[row]:
             told = "lies beside the class folders, and Keras's folder loader looks only into them; it skips the file in silence"
             yield _file("INT106", catalog, row, told, "no class folder", "a class folder")
         if not content:
@@ -174,13 +180,30 @@ def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
             yield _file("INT107", catalog, row, told, content, f"the content of a {extension or 'named'} file")
 
 
+def _usual(extension: str, content: str) -> bool:
+    """Whether nothing is to be said of the name and the content of a file; of one that cannot be read, of its name."""
+    return extension in KERAS_ENDINGS and (not content or (content in TENSORFLOW_FORMATS and extension in EXTENSIONS[content]))
+
+
+def _among(column: NDArray[np.str_], names: Iterable[str]) -> NDArray[np.bool_]:
+    """Return which values are one of a few names; (n,)."""
+    found = np.zeros(len(column), bool)
+    for name in names:
+        found |= column == name
+    return found
+
+
 def _pictures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     for row in np.flatnonzero(features.exif_orientation > 1).tolist():
         tag = int(features.exif_orientation[row])
         seen = ORIENTATIONS[tag - 1] if tag <= len(ORIENTATIONS) else "unknown"
         message = f"EXIF orientation {tag} ({seen} by viewers); TensorFlow and Keras ignore it and train on the stored pixels"
         yield _file("INT108", catalog, row, message, f"EXIF orientation {tag}", "EXIF orientation 1 or none")
-    for row in np.flatnonzero(features.readable).tolist():
+    modes = [mode for mode in set(features.mode.tolist()) if any(_unusual(mode, 1, outcome_of(0)))]
+    loaders = [loader for loader in np.unique(features.loader).tolist() if any(_unusual("RGB", 1, outcome_of(loader)))]
+    tiny = np.minimum(features.width, features.height) < TINY
+    told = _among(features.mode, modes) | np.isin(features.loader, loaders) | (features.frames > 1) | tiny
+    for row in np.flatnonzero(features.readable & told).tolist():
         outcome = outcome_of(int(features.loader[row]))
         for found in _unusual(str(features.mode[row]), int(features.frames[row]), outcome):
             yield _file("INT109", catalog, row, found, found, "a still 8-bit grey or RGB picture")
@@ -214,7 +237,7 @@ def _flat(measurements: Measurements, config: Config) -> Iterator[Finding]:
 
 
 def _names(catalog: Catalog) -> Iterator[Finding]:
-    row_of = {path: row for row, path in enumerate(catalog.paths)}
+    row_of = {path: row for row, path in enumerate(catalog.paths)} if catalog.outside_links else {}
     for path in catalog.outside_links:
         message = f"{path}: a link to a file outside the dataset; it breaks when the dataset is copied or the target moves"
         rows = (row_of[path],) if path in row_of else ()
@@ -230,6 +253,8 @@ def _colliding(catalog: Catalog) -> Iterator[Finding]:
     """Yield names in one folder (of files or of folders) that are equal but for case or Unicode form."""
     folders = dict.fromkeys(path.rpartition("/")[0] for path in catalog.paths)
     above = {folder: tuple(accumulate(folder.split("/"), lambda upper, name: f"{upper}/{name}")) for folder in folders if folder}
+    if _all_unlike((*dict.fromkeys(chain.from_iterable(above.values())), *catalog.paths)):
+        return
     first: dict[str, str] = {}
     clashes: dict[tuple[str, str], list[str]] = {}
     for prefix in chain(dict.fromkeys(chain.from_iterable(above.values())), catalog.paths):
@@ -250,6 +275,11 @@ def _colliding(catalog: Catalog) -> Iterator[Finding]:
         message = f"{names}: equal but for case or Unicode form; on Windows and macOS one of them replaces the other"
         rows = tuple(sorted(row for prefix in found for row in rows_of[prefix]))
         yield Finding(rule("INT114"), message, rows, FileEvidence(names, "names that differ in more than case"))
+
+
+def _all_unlike(paths: Sequence[str]) -> bool:
+    """Whether it is plain that no two of these paths are equal but for case or Unicode form."""
+    return all(map(str.isascii, paths)) and len(set(map(str.lower, paths))) == len(paths)
 
 
 def _folded(name: str) -> str:

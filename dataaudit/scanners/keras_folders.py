@@ -37,8 +37,12 @@ def is_loaded(catalog: Catalog, path: str) -> bool:
 def files_of_classes(catalog: Catalog) -> Counter[str]:
     """Return how many files Keras loads from each class folder; what lies behind links to folders is not counted."""
     skipped = (entry.path for entry in catalog.skipped if entry.kind not in _UNREAD)
-    counts: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
     for path in (*catalog.paths, *skipped):
-        if path.lower().endswith(KERAS_ENDINGS) and (folder := class_folder(catalog, path)) is not None:
-            counts[folder] += 1
+        if path.lower().endswith(KERAS_ENDINGS):
+            folders[path[: path.rfind("/") + 1]] += 1
+    counts: Counter[str] = Counter()
+    for folder, files in folders.items():  # a name behind a folder does not change its class
+        if (of_class := class_folder(catalog, folder)) is not None:
+            counts[of_class] += files
     return counts

@@ -53,6 +53,7 @@ def seed(root: Path, config: Config, files: int) -> None:
         columns[name] = rng.integers(1, 2**63, columns[name].shape, np.uint64)
     vectors = rng.normal(size=columns["descriptor"].shape)
     columns["descriptor"] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    columns["keypoints"] = rng.integers(0, 256, columns["keypoints"].shape, np.uint8)
     columns["properties"][:, PROPERTY_NAMES.index("contrast")] = 50.0
     for name in ("width", "height"):
         columns[name] += 300
