@@ -284,8 +284,9 @@ def test_runs_share_it(made, config, truth):
         "import sys; from pathlib import Path; from dataaudit import Config, pipeline;"
         "pipeline.measure(Path(sys.argv[1]), Config(max_pixels=100_000, cache_dir=sys.argv[2], jobs=1))"
     )
-    runs = [subprocess.Popen([sys.executable, "-W", "error", "-c", script, str(made), config.cache_dir]) for _ in range(3)]
-    assert [run.wait(120) for run in runs] == [0, 0, 0]
+    command = [sys.executable, "-W", "error", "-c", script, str(made), config.cache_dir]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [(run.communicate(timeout=300)[1], run.returncode) for run in runs] == [("", 0)] * 3
     assert measured(made, config) == (truth, [], 29)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from dataaudit import Config, pipeline, upkeep
 from dataaudit.dedup.memory import Memory
 from dataaudit.features.store import FILE
+from dataaudit.reports import html
 from dataaudit.reports.json import render
 from pictures import photo, save
 
@@ -45,6 +48,24 @@ def test_cold_warm_and_uncached_reports_are_the_same_bytes(data, config, monkeyp
     assert len(set(reports)) == 1
     assert "near-copy-across-splits" in reports[0]
     assert "transformed-copy-across-splits" in reports[0]
+
+
+def test_killed_at_any_moment_the_next_report_is_the_same_bytes(data, config, tmp_path):
+    """``tests/benchmarks/kills.py`` does it for longer, on whole datasets."""
+
+    def told(**change) -> str:
+        report = pipeline.scan(data, config.model_copy(update=change))
+        return render(report) + html.render(report)
+
+    truth = told(cache=False)
+    generator = random.Random(3)  # noqa: S311 - random moments
+    for number in range(5):
+        options = ("--quiet", "--cache-dir", config.cache_dir, "--jobs", str(1 + number % 2), "--output", str(tmp_path / "out"))
+        command = [sys.executable, "-W", "error", "-m", "dataaudit", "scan", str(data), *options]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as run:
+            time.sleep(generator.uniform(0.5, 5.0))
+            os.killpg(run.pid, signal.SIGKILL)
+    assert told() == told(jobs=2) == truth
 
 
 def test_a_comparison_of_files_that_have_just_changed_is_not_kept(data, config, monkeypatch):
