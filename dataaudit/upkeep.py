@@ -106,7 +106,7 @@ def _measured_anew(config: Config, dataset: Path, cache: Cache, observe: Observe
     from dataaudit.catalog import find  # noqa: PLC0415 - only where a dataset is given
 
     catalog = find(dataset, config)
-    known = cache.known(catalog.root, catalog.paths, quickly=False)
+    known = list(cache.known(catalog.root, catalog.paths, quickly=False))
     done = 0
 
     def measured(files: int, _unreadable: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from dataaudit import pipeline, upkeep
 from dataaudit.config import Config
-from dataaudit.features import snapshot
+from dataaudit.features import mapped, snapshot
 from dataaudit.features.cache import Cache
 from dataaudit.reports import html, json
 from pictures import photo, save
@@ -150,3 +150,29 @@ def test_rows_are_found_by_all_of_a_stamp():
     assert (stamps[places] == asked[known]).all()
     first = {tuple(stamp[1:2]): tuple(stamp) for stamp in stamps[::-1].tolist()}
     assert known.tolist() == [row for row, stamp in enumerate(asked.tolist()) if first.get((stamp[1],)) == tuple(stamp)]
+
+
+def test_a_large_column_lies_in_a_file_and_takes_no_memory(monkeypatch):
+    monkeypatch.setattr(mapped, "HELD", 2**20)
+    held, large = mapped.column((100, 4), np.uint16), mapped.column((20_000, 80, 18), np.uint8)
+    assert (held.shape, held.dtype, large.shape, large.dtype) == ((100, 4), np.uint16, (20_000, 80, 18), np.uint8)
+    for start in range(0, 20_000, 1000):
+        large[start : start + 1000] = start % 251
+        mapped.release(large)
+    mapped.release(held)
+    assert all((large[row] == row // 1000 * 1000 % 251).all() for row in range(0, 20_000, 777))
+
+
+def test_without_room_a_column_is_held(monkeypatch):
+    monkeypatch.setattr(mapped, "HELD", 0)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/nonexistent/file").read_bytes())
+    assert mapped.column((3, 2), np.int64).shape == (3, 2)
+
+
+def test_where_columns_lie_changes_nothing(made, config, truth, monkeypatch):
+    monkeypatch.setattr(mapped, "HELD", 0)
+    monkeypatch.setattr("dataaudit.features._BLOCK", 5)
+    assert measured(made, config) == (truth, [], 27)
+    without_rows(config)
+    assert measured(made, config) == (truth, [], 27)
+    assert measured(made, config.model_copy(update={"paranoid": True}))[0] == truth

@@ -18,6 +18,7 @@ from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import nearest
 from dataaudit.dedup.threads import in_order, threads
 from dataaudit.domain import DIHEDRAL
+from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,7 +146,10 @@ def borne_out(
     """
     few = np.zeros(len(features), bool)
     named = np.union1d(wanted.a, wanted.b)
-    few[named] = features.keypoints[named].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
+    for start in range(0, len(named), _BLOCK):
+        part = named[start : start + _BLOCK]
+        few[part] = features.keypoints[part].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
+        release(features.keypoints)
     unheard = few[wanted.a] | few[wanted.b]
     score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
@@ -154,6 +158,7 @@ def borne_out(
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]
         agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]])
+        release(features.keypoints)
         kept[part] = agreeing >= config.agreement - fewer[part]
     return kept
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from dataaudit.domain import PROPERTY_NAMES, Failure, FeatureTable
 from dataaudit.engines import Lost
+from dataaudit.features import mapped
 from dataaudit.features.cache import Piece, recall
 from dataaudit.features.descriptor import DIMENSIONS, describe
 from dataaudit.features.keypoints import COUNT, WIDTH
@@ -58,10 +59,11 @@ def measure(
         progress: called with the numbers of files just done, and of files just found unreadable.
         cache: what it knows is not measured again; what is measured is kept in it, batch by batch. It never changes the table.
     """
-    pieces = [] if cache is None else cache.known(catalog.root, catalog.paths)
     tell = progress or (lambda _files, _unreadable: None)
+    whole = _Whole(len(catalog))
     unknown = np.ones(len(catalog), bool)
-    for piece in pieces:
+    for piece in () if cache is None else cache.known(catalog.root, catalog.paths):
+        whole.put(piece)
         unknown[piece.rows] = False
         tell(len(piece.rows), len(piece.failures()))
     rows = np.flatnonzero(unknown)
@@ -84,13 +86,13 @@ def measure(
             members = rows[done : done + len(batch)]
             if cache is not None:
                 cache.keep(members, part)
-            pieces.append(Piece(members, part))
+            whole.put(Piece(members, part))
             done += len(batch)
     except KeyboardInterrupt as interrupt:
         if cache is not None and cache.store.usable:
             interrupt.add_note(f"{len(catalog) - len(rows) + done:,} of {len(catalog):,} measured are kept; run again to go on.")
         raise
-    table = _joined(len(catalog), pieces)
+    table = whole.table()
     if cache is not None:
         cache.remember(table)
     return table
@@ -100,21 +102,35 @@ def _unreadable(table: FeatureTable) -> int:
     return len(table) - table.failures.count(None)
 
 
-def _joined(size: int, pieces: list[Piece]) -> FeatureTable:
-    """Put the rows of every piece in their places; the pieces are used up, which halves the memory it takes."""
-    like = pieces[0].table if pieces else _table([])
-    names = [field.name for field in fields(FeatureTable) if field.name != "failures"]
-    columns = {name: np.empty((size, *getattr(like, name).shape[1:]), getattr(like, name).dtype) for name in names}
-    failures: list[Failure | None] = [None] * size
-    while pieces:
-        piece = pieces.pop()
+class _Whole:
+    """A table that is filled piece by piece."""
+
+    def __init__(self, size: int) -> None:
+        like = _table([])
+        names = [field.name for field in fields(FeatureTable) if field.name != "failures"]
+        shapes = {name: (size, *getattr(like, name).shape[1:]) for name in names}
+        self._columns = {name: mapped.column(shape, getattr(like, name).dtype) for name, shape in shapes.items()}
+        self._failures: list[Failure | None] = [None] * size
+        self._filled = 0
+
+    def put(self, piece: Piece) -> None:
+        """Put the rows of a piece in their places."""
         places = np.arange(len(piece.rows)) if piece.places is None else piece.places
         for to, of in _runs(piece.rows, places):
-            for name, column in columns.items():
+            for name, column in self._columns.items():
                 column[to] = getattr(piece.table, name)[of]
+            self._filled += to.stop - to.start if isinstance(to, slice) else len(to)
+            if self._filled >= _BLOCK:
+                self._filled = 0
+                for name, column in self._columns.items():
+                    mapped.release(column)
+                    mapped.release(getattr(piece.table, name))
         for row, failure in piece.failures():
-            failures[row] = failure
-    return FeatureTable(**columns, failures=tuple(failures))
+            self._failures[row] = failure
+
+    def table(self) -> FeatureTable:
+        """Return the whole; every row was put."""
+        return FeatureTable(**self._columns, failures=tuple(self._failures))
 
 
 def _runs(rows: NDArray[np.intp], places: NDArray[np.intp]) -> Iterator[tuple[_Rows, _Rows]]:
@@ -124,8 +140,9 @@ def _runs(rows: NDArray[np.intp], places: NDArray[np.intp]) -> Iterator[tuple[_R
         for start in range(0, len(rows), _BLOCK):
             yield rows[start : start + _BLOCK], places[start : start + _BLOCK]
         return
-    for start, stop in pairwise([0, *ends.tolist(), len(rows)]):
-        if start < stop:
+    for first, last in pairwise([0, *ends.tolist(), len(rows)]):
+        for start in range(first, last, _BLOCK):
+            stop = min(start + _BLOCK, last)
             yield slice(rows[start], rows[stop - 1] + 1), slice(places[start], places[stop - 1] + 1)
 
 
@@ -180,7 +197,12 @@ def _measure_batch(
     measured = [index for index, row in enumerate(rows) if row.known is None]
     pieces = [Piece(np.array([index]), row.known) for index, row in enumerate(rows) if row.known is not None]
     table = _table([rows[index] for index in measured])
-    return _joined(len(rows), [*pieces, Piece(np.array(measured, np.intp), table)])
+    if not pieces:
+        return table
+    whole = _Whole(len(rows))
+    for piece in (*pieces, Piece(np.array(measured, np.intp), table)):
+        whole.put(piece)
+    return whole.table()
 
 
 def _measure_file(path: Path, max_pixels: int, where: Recall | None, *, described: bool) -> _Row:

@@ -33,7 +33,7 @@ from dataaudit.features import snapshot
 from dataaudit.features.store import Store, folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +48,7 @@ _PRUNED_TO: Final = 0.8
 _NOT_MEASURING: Final = frozenset(
     (
         "cache.py",
+        "mapped.py",
         "snapshot.py",
         "store.py",
         "embeddings.py",
@@ -57,7 +58,7 @@ _NOT_MEASURING: Final = frozenset(
         "signature.py",
     )
 )
-_ASKED: Final = 8_192  # files that the database is asked for at once: bounds the memory that their rows take
+_ASKED: Final = 4_096  # files that the database is asked for at once: bounds the memory that their rows take
 _BEHIND: Final = 20  # a twentieth of the files that a snapshot does not know is what it may lack
 _LOST: Final = frozenset({"timeout", "memory", "crash"})
 _SUM: Final = 4
@@ -143,24 +144,22 @@ class Cache:
             return None
         return Recall(self.store.path.absolute(), self.key)
 
-    def known(self, root: Path, paths: Sequence[str], *, quickly: bool = True) -> list[Piece]:
-        """Return what is known of the files without opening them, ``quickly``: by a snapshot, too; remember the stamps of all."""
+    def known(self, root: Path, paths: Sequence[str], *, quickly: bool = True) -> Iterator[Piece]:
+        """Yield what is known of the files without opening them, ``quickly``: by a snapshot, too; remember the stamps of all."""
         self._stamps, self._trusted = _stamps(root, paths)
         if self._paranoid or not self.store.usable:
-            return []
-        pieces = []
+            return
         asked = np.flatnonzero(self._trusted)
         if quickly and len(paths) >= snapshot.SMALLEST:
             path = snapshot.place(self.store.path.parent, self.key, root)
             seen = snapshot.read(path, self.key, self.today - _STALE_DAYS)
             if seen is not None and _layout(seen.table) == self._columns:
                 known, places = seen.places(self._stamps[asked])
-                pieces.append(Piece(asked[known], seen.table, places))
+                yield Piece(asked[known], seen.table, places)
                 asked = np.delete(asked, known)
             self._snapshot = path, len(asked)
         for start in range(0, len(asked), _ASKED):
-            pieces += self._known(asked[start : start + _ASKED])
-        return pieces
+            yield from self._known(asked[start : start + _ASKED])
 
     def _known(self, rows: NDArray[np.intp]) -> list[Piece]:
         """Return what the database knows of some rows of the catalog."""

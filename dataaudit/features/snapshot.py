@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from dataaudit.domain import Failure, FeatureTable
+from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ _ENDING: Final = ".snapshot"
 _ALIGNED: Final = 64
 _SUM: Final = 4
 _BLOCK: Final = 4096
+_READ: Final = 1 << 24
 _INODE: Final = 1
 
 
@@ -74,8 +76,7 @@ def read(path: Path, key: bytes, since: int) -> Snapshot | None:
     try:
         with path.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        whole = memoryview(data)
-        if zlib.crc32(whole[:-_SUM]) != int.from_bytes(whole[-_SUM:], "little") or data[: len(_MAGIC)] != _MAGIC:
+        if _sum_of(data) != int.from_bytes(data[-_SUM:], "little") or data[: len(_MAGIC)] != _MAGIC:
             return None
         start = len(_MAGIC) + 8
         header = json.loads(data[start : start + int.from_bytes(data[len(_MAGIC) : start], "little")])
@@ -91,6 +92,16 @@ def read(path: Path, key: bytes, since: int) -> Snapshot | None:
         return Snapshot(columns.pop("stamps"), FeatureTable(**columns, failures=tuple(failures)))
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
+
+
+def _sum_of(data: mmap.mmap) -> int:
+    """Return the check sum of all but the end of a file, piece by piece, so that it is not held."""
+    whole: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+    found = 0
+    for start in range(0, len(whole) - _SUM, _READ):
+        found = zlib.crc32(whole[start : min(start + _READ, len(whole) - _SUM)].data, found)
+        release(whole)
+    return found
 
 
 def write(path: Path, key: bytes, day: int, snapshot: Snapshot, rows: NDArray[np.intp]) -> bool:
@@ -174,6 +185,7 @@ def _parts(text: bytes, told: list[Any], columns: dict[str, NDArray[Any]], rows:
         yield bytes(offset - filled)
         for start in range(0, len(rows), _BLOCK):
             yield np.ascontiguousarray(columns[name][rows[start : start + _BLOCK]]).tobytes()
+            release(columns[name])
         filled = offset + np.dtype(kind).itemsize * int(np.prod(shape))
 
 

@@ -62,7 +62,7 @@ def seed(root: Path, config: Config, files: int) -> None:
     columns["frames"][:] = 1
     table = FeatureTable(**columns, failures=(None,) * files)
     with Cache(config) as cache:
-        cache.known(root, find(root, config).paths)
+        list(cache.known(root, find(root, config).paths))
         cache.keep(np.arange(files), table)
         cache.remember(table)
 

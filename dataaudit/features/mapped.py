@@ -1,0 +1,45 @@
+"""A column too large to be held lies in a file without a name, mapped into memory: only what is looked at takes memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["column", "release"]
+
+HELD: Final = 64 * 2**20
+"""Bytes up to which a column is held."""
+
+
+def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
+    """Return a new array; a large one lies in a file, unless there is no room for it."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    if size > HELD:
+        try:
+            with tempfile.TemporaryFile(prefix="dataaudit-") as file:
+                if hasattr(os, "posix_fallocate"):  # to run out of room later would kill the process
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.truncate(size)
+                return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
+        except OSError:
+            pass
+    return np.empty(shape, kind)
+
+
+def release(array: NDArray[Any]) -> None:
+    """Let go of the memory that holds what was looked at of a mapped array; it is read again when it is looked at again."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
