@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup import relate
+from dataaudit.dedup.candidates import by_content
 from dataaudit.domain import NONE, FamilyRecall, FeatureTable, SelfTest, Stranger
 from dataaudit.engines import Lost
 from dataaudit.errors import UsageError
@@ -101,8 +102,8 @@ def _drawn(measurements: Measurements, queries: int, seed: int) -> list[int]:
     if len(leaders) < 2:  # noqa: PLR2004 - one to copy, one to be unlike it
         message = f"{len(leaders)} readable pictures: at least two are needed to plant a copy among others."
         raise UsageError(message)
-    by_content = leaders[np.lexsort(measurements.features.sha256[leaders].T[::-1])]
-    drawn: list[int] = np.random.default_rng(seed).permutation(by_content)[:queries].tolist()
+    ordered = leaders[by_content(measurements.features, leaders)]
+    drawn: list[int] = np.random.default_rng(seed).permutation(ordered)[:queries].tolist()
     return drawn
 
 
