@@ -1,4 +1,4 @@
-"""The stages, in order, on one page. Read ``domain.py`` first.
+"""The stages, in order, on one page. Read ``domain`` first.
 
 ``find → measure → relate`` give measurements; ``judge`` makes a report of them, ``correct`` a plan.
 """
