@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
+from scipy.stats import bootstrap, chi2_contingency
+from statsmodels.regression.linear_model import OLS
 
 from dataaudit.statistics.clustered_shares import (
     Clusters,
@@ -83,3 +84,26 @@ def test_the_interval_covers_the_truth():
     wide = total_variation_interval([80, 20], [50, 50], 4.0)
     narrow = total_variation_interval([80, 20], [50, 50])
     assert wide[0] < narrow[0] < 0.3 < narrow[1] < wide[1]
+
+
+def test_the_interval_is_scipys_basic_bootstrap():
+    a, b = np.repeat([0, 1, 2], [60, 30, 10]), np.repeat([0, 1, 2], [20, 20, 20])
+
+    def distance(first, second):
+        return np.abs(np.bincount(first, minlength=3) / first.size - np.bincount(second, minlength=3) / second.size).sum() / 2
+
+    oracle = bootstrap((a, b), distance, vectorized=False, method="basic", n_resamples=999, rng=np.random.default_rng(0))
+    found = total_variation_interval(np.bincount(a), np.bincount(b))
+    assert found == pytest.approx(tuple(oracle.confidence_interval), abs=0.02)
+
+
+def test_the_design_effect_is_that_of_statsmodels_cluster_robust_variance():
+    """Of two classes: the robust variance of the mean of an indicator, over that of as many independent rows."""
+    label, unit, second = clustered(np.random.default_rng(2), units=80)
+    label = np.minimum(label, 1)
+    clusters = Clusters(label, unit, second)
+    fitted = OLS(label.astype(float), np.ones(label.size)).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters.cluster, "use_correction": False}
+    )
+    share = label.mean()
+    assert shares_design_effect(clusters) == pytest.approx(fitted.cov_params().item() / (share * (1 - share) / label.size))

@@ -86,3 +86,19 @@ def test_predictions_are_out_of_unit_and_the_same_twice():
     assert np.array_equal(first, cross_validated(embeddings, labels, units))
     assert (first.argmax(axis=1) == labels).mean() < 0.7
     assert first.sum(axis=1) == pytest.approx(np.ones(240))
+
+
+def test_it_is_cleanlabs_answer():
+    """What cleanlab 2.9.0 gave: compute_confident_joint, find_label_issues(filter_by="confident_learning"), estimate_joint."""
+    i, j = np.arange(60)[:, None], np.arange(3)
+    labels = np.arange(60) * 7 % 11 % 3
+    probabilities = (1 + (i * 7919 + j * 104729 + i * j * 31) % 97) / 97
+    probabilities[np.arange(60), labels] += 0.2
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    assert confident_joint(probabilities, labels)[0].tolist() == [[11, 5, 5], [3, 8, 4], [1, 3, 7]]
+    found = suspects(probabilities, labels)
+    assert found.rows.tolist() == [
+        *(14, 49, 0, 42, 22, 53, 44, 13, 2, 55, 33),
+        *(11, 18, 24, 46, 3, 25, 52, 30, 8, 58),
+    ]
+    assert found.noise == pytest.approx(26 / 60, abs=1 / 60)  # cleanlab rounds the scaled joint to whole samples

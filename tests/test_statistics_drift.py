@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import ks_2samp, rankdata, wasserstein_distance
+from scipy.stats import bootstrap, ks_2samp, rankdata, wasserstein_distance
 
 from dataaudit.statistics.drift import (
     compare_distributions,
@@ -187,3 +187,12 @@ def test_units_whose_likeness_no_mean_shows_do_not_alarm():
         a = unit < 28
         alarms += compare_distributions(x[a], x[~a], (unit[a], unit[~a])).p_value <= 0.05
     assert alarms <= 16
+
+
+def test_the_interval_is_scipys_basic_bootstrap():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=90), rng.normal(0.8, 1.3, size=70)
+    oracle = bootstrap(
+        (a, b), standardised_distance, vectorized=False, method="basic", n_resamples=499, rng=np.random.default_rng(0)
+    )
+    assert distance_interval(a, b, (90, 70)) == pytest.approx(tuple(oracle.confidence_interval), abs=0.06)

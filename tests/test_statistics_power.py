@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, hypergeom
+from scipy.stats import binom, f_oneway, hypergeom
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from dataaudit.statistics.effective import design_effect, effective_number
@@ -133,3 +133,12 @@ def test_a_draw_misses_a_class_as_often_as_all_draws_say():
     draws = list(combinations(rows, drawn))
     slow = [np.mean([label not in draw for draw in draws]) for label in range(3)]
     assert chance_of_missing(sizes, drawn) == pytest.approx(slow)
+
+
+def test_the_design_effect_follows_from_scipys_analysis_of_variance():
+    """Of units of m rows each, ρ = (F - 1) / (F - 1 + m), and the effect is 1 + (m - 1) ρ."""
+    rng = np.random.default_rng(3)
+    units = np.repeat(np.arange(30), 4)
+    x = rng.normal(size=30)[units] + rng.normal(size=120)
+    ratio = f_oneway(*x.reshape(30, 4)).statistic
+    assert design_effect(x, units, np.zeros(120)).item() == pytest.approx(1 + 3 * (ratio - 1) / (ratio - 1 + 4))

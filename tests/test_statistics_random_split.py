@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from dataaudit.statistics.random_split import expected_leak
 
@@ -41,3 +42,9 @@ def test_too_few_to_split():
 def test_more_members_than_samples():
     with pytest.raises(ValueError, match="at most 3"):
         expected_leak([2, 2], 3)
+
+
+def test_a_pictures_mates_are_all_drawn_as_often_as_scipy_says():
+    sizes, n, m = [1, 2, 2, 3, 7], 50, 10
+    torn = sum(size * (1 - hypergeom(n - 1, size - 1, m - 1).pmf(size - 1)) for size in sizes)
+    assert expected_leak(sizes, n) == pytest.approx(torn / n)

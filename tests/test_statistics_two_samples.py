@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import expon, norm, rankdata
+from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import PolynomialFeatures
 
 from dataaudit.statistics.two_samples import (
     FOLDS,
@@ -208,3 +210,16 @@ def test_principal_components_keep_the_distances_of_what_is_left_of_the_classes(
     centred = values - np.array([values[kind == number].mean(axis=0) for number in range(3)])[kind]
     assert kept @ kept.T == pytest.approx(centred @ centred.T)
     assert principal_components(values, kind, most=2) == pytest.approx(kept[:, :2])
+
+
+def test_products_and_squares_are_scikit_learns():
+    x = np.random.default_rng(0).normal(size=(20, 4))
+    made, _ = quadratic(x)
+    slow = PolynomialFeatures(2, include_bias=False).fit_transform(x)
+    assert np.sort(made, axis=1) == pytest.approx(np.sort(slow, axis=1))
+
+
+def test_of_one_class_the_components_are_scikit_learns():
+    x = np.random.default_rng(0).normal(size=(40, 6)) * np.arange(1, 7)
+    found = principal_components(x, np.zeros(40, np.int64), most=3)
+    assert np.abs(found) == pytest.approx(np.abs(PCA(3).fit_transform(x)))

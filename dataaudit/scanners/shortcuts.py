@@ -23,7 +23,7 @@ import numpy as np
 from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun
 from dataaudit.scanners.leakage import joined_units
 from dataaudit.scanners.shortcut_features import SIGHTS, Sight
-from dataaudit.scanners.shortcut_rules import FILE_SIZE, RULES
+from dataaudit.scanners.shortcut_rules import FILE_SIZE, ORDER, RULES
 from dataaudit.statistics.copies import one_of_each
 from dataaudit.statistics.corrections import benjamini_hochberg
 from dataaudit.statistics.shortcuts import Telling, how_well, indicators
@@ -89,9 +89,8 @@ def scan(measurements: Measurements, config: Config) -> Iterator[Finding | NotRu
     varied = {answer.sight.rule.code for answer in answers}
     for sight in SIGHTS:
         if sight.rule.code not in varied:
-            yield NotRun(
-                sight.rule, f"not-applicable: the {sight.subject} does not vary, or is counted anew in each class and split"
-            )
+            missing = "the file names hold no series of numbers" if sight.rule is ORDER else f"the {sight.subject} does not vary"
+            yield NotRun(sight.rule, f"not-applicable: {missing}")
     q_values = benjamini_hochberg([answer.telling.p_value for answer in answers]).tolist()
     told: dict[str, float] = {}
     for answer, q in zip(answers, q_values, strict=True):
