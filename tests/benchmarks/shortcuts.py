@@ -1,6 +1,6 @@
 """How often the SHC rules and inferred groups alarm where nothing is, and whether they find what was planted, on real pictures.
 
-    python tests/benchmarks/shortcuts.py --data DIR [--pictures 1000] [--draws 200]
+    python tests/benchmarks/shortcuts.py --data DIR [--pictures 1000] [--draws 200] [--repeats 20]
 
 *Nothing is*: the pictures of DIR get random classes (two, and ten), random splits and random names; printed are the alarms of
 each test at a nominal 5 % (every permutation drawn, no floor), and the audits with a warning under the default policy. *Planted*:
@@ -15,9 +15,11 @@ import io
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from calibration import in_parallel
 from PIL import Image, ImageOps
 
 from dataaudit.catalog import find
@@ -31,7 +33,6 @@ from dataaudit.scanners.shortcut_features import SIGHTS
 from dataaudit.statistics.shortcuts import how_well, indicators
 
 LEVEL = 0.05
-DRAWS = 199
 
 
 def catalog_of(paths: list[str], labels: np.ndarray, splits: np.ndarray) -> Catalog:
@@ -71,22 +72,26 @@ def alarms(measurements: Measurements) -> tuple[Counter, bool]:
             seen = sight.sees(measurements, question.rows, question.target)
             design, names = indicators(seen) if seen else (None, ())
             if names:
-                told = how_well(design, question.target, question.units, question.blocks, -np.inf, DRAWS)
+                told = how_well(design, question.target, question.units, question.blocks, -np.inf)
                 found[f"{sight.rule.code} {question.what}"] += told.p_value <= LEVEL
     told = [*shortcuts.scan(measurements, config), *subjects.scan(measurements, config)]
     return found, any(getattr(each, "message", None) and each.rule.severity == "warning" for each in told)
+
+
+def drawn_alarms(features: FeatureTable, classes: int, seed: int) -> tuple[Counter, bool]:
+    """Return the alarms of random classes, splits and names."""
+    n, rng = len(features), np.random.default_rng(seed)
+    labels, splits = rng.integers(0, classes, n), rng.integers(0, 2, n)
+    numbers = rng.permutation(n)
+    paths = [f"P{number // 8:03}_{number % 8}_{'ab'[number % 2]}{number:04}.jpg" for number in numbers]
+    return alarms(measurements_of(features, labels, splits, paths))
 
 
 def nothing(features: FeatureTable, draws: int) -> None:
     n = len(features)
     for classes in (2, 10):
         count, warned = Counter(), 0
-        for seed in range(draws):
-            rng = np.random.default_rng(seed)
-            labels, splits = rng.integers(0, classes, n), rng.integers(0, 2, n)
-            numbers = rng.permutation(n)
-            paths = [f"P{number // 8:03}_{number % 8}_{'ab'[number % 2]}{number:04}.jpg" for number in numbers]
-            found, warns = alarms(measurements_of(features, labels, splits, paths))
+        for found, warns in in_parallel(partial(drawn_alarms, features, classes), range(draws), 2):
             count.update(found)
             warned += warns
         print(
@@ -152,8 +157,9 @@ def main() -> None:
     files = [catalog.root / catalog.paths[row] for row in rows]
     with LocalEngine(2, 60, 2048) as engine:
         features = columns(measure(catalog, Config(), engine), rows)
-    planted(files, given.repeats)
     nothing(features, given.draws)
+    if given.repeats:
+        planted(files, given.repeats)
 
 
 if __name__ == "__main__":
