@@ -70,7 +70,7 @@ class Config(BaseModel):
         0.2,
         ge=0,
         le=4,
-        description="above that: of each other's nearest one local feature fewer must agree, and one for each half more",
+        description="above that: from here on one local feature fewer must agree, and one for each third of it more",
     )
     agreement: int = Field(7, ge=3, le=32, description="local features that must agree on one map to be looked at")
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")

@@ -37,6 +37,7 @@ _SCORE_A_DECADE: Final = 0.06  # by which the threshold rises when there are ten
 _FULL_RADIUS_UP_TO: Final = 100_000
 _PAIRS_A_BIT: Final = 5.4
 _FEW_KEYPOINTS: Final = 24
+_A_FAR: Final = 3.0  # features that a score as much again above the least as descriptor_far stands for
 _BLOCK: Final = 4096
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
@@ -124,10 +125,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
     wanted = by_score(first, second, found.score)
-    best, upwards = np.full(len(features), -1), np.argsort(found.score, kind="stable")
-    best[rows[found.query[upwards]]] = rows[found.other[upwards]]  # each one's nearest is written last
-    mutual = (best[wanted.a] == wanted.b) & (best[wanted.b] == wanted.a)
-    return replace(wanted.only(borne_out(features, wanted, mutual, least, config)), index_recall=found.recall)
+    return replace(wanted.only(borne_out(features, wanted, least, config)), index_recall=found.recall)
 
 
 def by_score(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> Nominations:
@@ -135,14 +133,11 @@ def by_score(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float
     return closest(a, b, np.full(len(a), -1), _AFTER_HASHES + (1.0 - score) / 2.0)
 
 
-def borne_out(
-    features: FeatureTable, wanted: Nominations, mutual: NDArray[np.bool_], least: float, config: Config
-) -> NDArray[np.bool_]:
+def borne_out(features: FeatureTable, wanted: Nominations, least: float, config: Config) -> NDArray[np.bool_]:
     """Return which nominations by descriptor the local features of both pictures bear out, where both have enough of them.
 
-    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``. Of two that are
-    each other's nearest (``mutual``) fewer have to agree the higher the score is: those of fine, even textures are not the same
-    at another scale.
+    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``. The higher the
+    score the fewer have to agree: those of fine, even textures are not the same at another scale.
     """
     few = np.zeros(len(features), bool)
     named = np.union1d(wanted.a, wanted.b)
@@ -153,7 +148,7 @@ def borne_out(
     unheard = few[wanted.a] | few[wanted.b]
     score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
-    fewer = np.where(mutual, np.maximum(2.0 * (score - least) / max(config.descriptor_far, 1e-6) - 1.0, 0.0), 0.0)
+    fewer = np.maximum(_A_FAR * ((score - least) / max(config.descriptor_far, 1e-6) - 1.0) + 1.0, 0.0)
     asked = np.flatnonzero(~unheard)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]

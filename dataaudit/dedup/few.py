@@ -92,10 +92,7 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     best = [_best(features.descriptor, rows, some, background, least, _MORE * config.neighbours) for some in blocks]
     a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
     wanted = by_score(np.minimum(a, b), np.maximum(a, b), score)
-    nearest = np.full(len(features), -1)
-    nearest[a[::-1]] = b[::-1]  # each one's nearest is written last
-    mutual = (nearest[wanted.a] == wanted.b) | (nearest[wanted.b] == wanted.a)  # only of the few it is known
-    return wanted.only(borne_out(features, wanted, mutual, least, config))
+    return wanted.only(borne_out(features, wanted, least, config))
 
 
 def _best(

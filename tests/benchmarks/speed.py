@@ -48,8 +48,11 @@ START_FILES = 2
 BARE = "bare limit"
 SCAN, PLAIN, AGAIN = "scan", "scan without transformed copies", "scan again (its cache)"
 PEERS = {
-    "imagededup": """
+    "imagededup": f"""
 import sys
+sys.path.insert(0, {str(HERE / "planted")!r})
+from torch_on_cpu import allow_torchvision
+allow_torchvision()
 from imagededup.methods import PHash
 if __name__ == "__main__" and sys.argv[1]:
     jobs = int(sys.argv[2])
