@@ -108,8 +108,8 @@ class Augmenter:
         crop = crop * moves
         zoom_x = tf.where(crop > 0, tf.minimum(side * aspect, 1.0), zoom_x)
         zoom_y = tf.where(crop > 0, tf.minimum(side / aspect, 1.0), zoom_y)
-        shift_x = drawn(0.3, 0.4) + crop * (1.0 - zoom_x) * self.uniform((n,), -1.0, 1.0)
-        shift_y = drawn(0.3, 0.4) + crop * (1.0 - zoom_y) * self.uniform((n,), -1.0, 1.0)
+        shift_x = drawn(0.4, 0.5) + crop * (1.0 - zoom_x) * self.uniform((n,), -1.0, 1.0)
+        shift_y = drawn(0.4, 0.5) + crop * (1.0 - zoom_y) * self.uniform((n,), -1.0, 1.0)
         # A picture that was squashed to a square turns in its own aspect, not in the square's.
         squash = tf.exp(self.uniform((n,), -0.4, 0.4))
         cos, sin, tan = tf.cos(angle), tf.sin(angle), tf.tan(shear)

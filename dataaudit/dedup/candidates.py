@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, log
+from math import ceil, log, log10
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -113,7 +113,7 @@ def hash_radius(images: int, config: Config) -> int:
 
 
 def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
-    """Nominate each picture's ``config.neighbours`` nearest by copy descriptor, if they are near enough.
+    """Nominate each picture's nearest by copy descriptor, if they are near enough.
 
     See :mod:`dataaudit.dedup.neighbours`. The threshold rises with the number of pictures, so that the number of false
     nominations a picture does not.
@@ -122,7 +122,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
         empty = np.empty(0, np.int64)
         return Nominations(empty, empty, empty, np.empty(0))
     least = descriptor_least(len(rows), config)
-    found = nearest(features.descriptor[rows], by_content(features, rows), config.neighbours, least)
+    found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
     wanted = by_score(first, second, found.score)
     return replace(wanted.only(borne_out(features, wanted, least, config)), index_recall=found.recall)
@@ -161,6 +161,14 @@ def borne_out(features: FeatureTable, wanted: Nominations, least: float, config:
 def descriptor_least(size: int, config: Config) -> float:
     """Return the score from which a pair of ``size`` pictures is nominated."""
     return config.descriptor_score + _SCORE_A_DECADE * max(-1.0, float(np.log10(size / 10_000)))
+
+
+def neighbours_asked(size: int, config: Config) -> int:
+    """Return how many nearest of each of ``size`` pictures are looked at: a copy has more before it where there are more.
+
+    ``config.neighbours`` up to 1,000 pictures, and as many more a decade.
+    """
+    return round(config.neighbours * max(1.0, log10(size / 100)))
 
 
 def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:

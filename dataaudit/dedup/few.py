@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["nearest_among", "nominate_few"]
 
-_MORE: Final = 4  # times config.neighbours that are looked at of each of the few
+_MORE: Final = 4  # times config.neighbours that are looked at of each of the few: as many as among a million
 _PRODUCTS: Final = 1 << 24  # held at once
 _SLACK: Final = 16.0  # of products, which are whole numbers below 2²⁴; float32 rounds what is reckoned with them by 2
 
