@@ -10,6 +10,7 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
 from dataaudit.dedup.candidates import descriptor_neighbours
+from dataaudit.dedup.neighbours import UNIT, in_units
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
 from dataaudit.features.descriptor import DIMENSIONS, SIDE, describe, squashed
@@ -68,7 +69,7 @@ def test_the_search_finds_what_looking_at_everything_finds(described, neighbours
     features = table(everything)
     rows = np.array([row for row in range(80) if row % 7])
     found = descriptor_neighbours(features, rows, config)
-    vectors = everything[rows].astype(np.float64)
+    vectors = in_units(everything[rows]).astype(np.float64) / UNIT
     similar = vectors @ vectors.T
     near = np.array([np.mean(sorted(line, reverse=True)[5:15]) for line in similar])
     expected = set()
