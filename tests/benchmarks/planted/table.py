@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MEANS = ("single", "overlay", "Keras parameter", "Keras policy", "both sides")
 _NAMED = 4
+_LISTED = 40
 PEERS = ("imagededup pHash", "PDQ, dihedral")
 
 
@@ -115,14 +116,16 @@ def _means(results: Sequence[Searched], peers: dict[str, Any]) -> list[str]:
 
 def _false(searcher: Searcher, results: Sequence[Searched], peers: dict[str, Any]) -> list[str]:
     own = [_pair(pair) for pair in searcher.gallery_pairs]
-    lines = [f"Pairs that the bare pictures make among themselves ({len(own)}):" + (" none." if not own else ""), *own]
+    lines = [f"Pairs that the bare pictures make among themselves ({len(own)}; at most {_LISTED} are named):"]
+    lines += own[:: -(-len(own) // _LISTED) or 1]
     count = sum(len(result.false_pairs) for result in results)
     searched = sum(len(result.pairs_of_truth) for result in results)
     lines += [
         "",
-        f"False pairs ({count}, of {searched} planted copies and the families that are none; {_NAMED} of a family are named):",
+        f"False pairs ({count}, of {searched} planted copies and the families that are none; at most {_LISTED} are named):",
     ]
-    lines += [f"{_pair(pair)}, in *{result.family.name}*" for result in results for pair in result.false_pairs[:_NAMED]]
+    named = [f"{_pair(pair)}, in *{result.family.name}*" for result in results for pair in result.false_pairs[:_NAMED]]
+    lines += named[:: -(-len(named) // _LISTED) or 1]
     if peers:
         alike = searcher.alike
         for name in PEERS:
