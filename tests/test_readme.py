@@ -32,7 +32,8 @@ def test_every_link_to_a_file_leads_to_one():
 
 
 def test_every_option_named_exists():
-    known = {option for command in main.commands.values() for parameter in command.params for option in parameter.opts}
+    parameters = [parameter for command in main.commands.values() for parameter in command.params]
+    known = {option for parameter in parameters for option in [*parameter.opts, *parameter.secondary_opts]}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     foreign = {"--quiet", "--upgrade", "--editable", "--group", "--epochs"}  # pip's, and pipeline.py's
     assert named - known - foreign == set()
