@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataaudit.domain import CopyPair, Measurements
+    from dataaudit.domain import Catalog, CopyPair, Measurements
 
-__all__ = ["Links", "conflicts", "is_utf8", "keep_once", "unusable"]
+__all__ = ["Links", "conflicts", "is_utf8", "keep_once", "repeats", "unusable"]
 
 TEST = ROLES.index("test")
 
@@ -101,19 +101,22 @@ class Links:
         return f"joined through copies and groups to {self._catalog.paths[others[0]]}"
 
 
-def keep_once(
-    rows: NDArray[np.int64], twin: NDArray[np.int64], keys: NDArray[np.uint64], groups: NDArray[np.int32]
-) -> dict[int, int]:
-    """Return the rows that repeat another of ``rows`` exactly, each with the one that is kept.
+def keep_once(rows: NDArray[np.int64], twin: NDArray[np.int64], keys: NDArray[np.uint64], catalog: Catalog) -> dict[int, str]:
+    """Return the rows that repeat another of ``rows`` exactly, each with the reason, which names the one that is kept.
 
     That is one with a declared group, which would be lost with it; then the one with the smallest key, then path.
     """
     kept: dict[int, int] = {}
-    repeated: dict[int, int] = {}
+    repeated: dict[int, str] = {}
     twin_of, counts = np.unique(twin[rows], return_counts=True)
     several = rows[np.isin(twin[rows], twin_of[counts > 1])]
-    for row in several[np.lexsort((several, keys[several], groups[several] == NONE))]:
+    for row in several[np.lexsort((several, keys[several], catalog.group_codes[several] == NONE))]:
         first = kept.setdefault(int(twin[row]), int(row))
         if first != row:
-            repeated[int(row)] = first
+            repeated[int(row)] = repeats(catalog.paths[first])
     return repeated
+
+
+def repeats(path: str) -> str:
+    """Return the reason why an exact copy of the file at ``path`` is left out."""
+    return f"exact copy of {path}, which is kept"

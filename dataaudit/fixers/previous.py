@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES
-from dataaudit.fixers.left_out import Links, conflicts, keep_once, unusable
+from dataaudit.fixers.left_out import Links, conflicts, keep_once, repeats, unusable
 from dataaudit.fixers.offline import originals_only
 from dataaudit.fixers.plan_folder import read
 from dataaudit.fixers.remake import allocate
@@ -134,17 +134,14 @@ def follow(
     draft.leave_out(bad)
     links = Links(measurements)
     clear_test_units(draft, unit_of_row, links)
-    repeated = keep_once(np.flatnonzero(draft.codes == TRAIN), twin, keys, catalog.group_codes)
-    draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
+    draft.leave_out(keep_once(np.flatnonzero(draft.codes == TRAIN), twin, keys, catalog))
     Straddling(now, draft, unit_of_row, twin, keys).settle(links)
     _join_their_group(draft, measurements, earlier, unit_of_row, twin, links)
     _share_out(draft, measurements, plan, earlier, unit_of_row, twin, keys)
     if config.offline_copies == "originals":
         draft.leave_out(originals_only(measurements, (draft.codes == TRAIN) | (draft.codes == VAL)))
-    new = np.ones(len(catalog), bool)
-    new[np.isin(unit_of_row, unit_of_row[earlier.codes != NONE])] = False
     before = replace(measurements, catalog=replace(catalog, split_codes=earlier.codes))
-    balance(draft, before, config, unit_of_row, twin, keys, movable=new)
+    balance(draft, before, config, unit_of_row, twin, keys, movable=~known)
     for row in np.flatnonzero((draft.codes != NONE) & ((earlier.codes == NONE) | (earlier.codes == draft.codes))):
         draft.reasons.pop(int(row), None)
     if earlier.gone:
@@ -174,7 +171,7 @@ def _join_their_group(
             continue
         double = shown.setdefault(int(twin[row]), row)
         if double != row:
-            draft.leave_out({row: f"exact copy of {catalog.paths[double]}, which is kept"})
+            draft.leave_out({row: repeats(catalog.paths[double])})
         elif target == TEST and (earlier.left_out[row] or catalog.split_codes[row] in {TRAIN, VAL}):
             draft.leave_out({row: f"{links.describe(row, members[unit])}, in test"})
             del shown[int(twin[row])]
@@ -194,8 +191,7 @@ def _share_out(
     """Share out what belongs with nothing that is placed, so that the parts come back to the sizes they should have."""
     catalog = measurements.catalog
     rows = _waiting(draft, earlier)
-    repeated = keep_once(rows, twin, keys, catalog.group_codes)
-    draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
+    draft.leave_out(keep_once(rows, twin, keys, catalog))
     held = np.bincount(draft.codes[draft.codes != NONE], minlength=len(ROLES)).astype(float)
     ratios = np.array(plan.ratios or (held / max(held.sum(), 1.0) if held.sum() else (1.0, 0.0, 0.0)))
     known = np.unique(catalog.label_codes[(draft.codes != NONE) & (catalog.label_codes != NONE)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES
-from dataaudit.fixers.left_out import Links, conflicts, keep_once, unusable
+from dataaudit.fixers.left_out import Links, conflicts, keep_once, repeats, unusable
 from dataaudit.fixers.offline import originals_only
 from dataaudit.fixers.remake import allocate, give_absent
 from dataaudit.fixers.stratify import counts_with_test, differ, restore
@@ -74,8 +74,7 @@ def repair(
     links = Links(measurements)
     clear_test_units(draft, unit_of_row, links)
     train = np.flatnonzero(draft.codes == TRAIN)
-    repeated = keep_once(train, twin, keys, catalog.group_codes)
-    draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
+    draft.leave_out(keep_once(train, twin, keys, catalog))
     if config.offline_copies == "originals":
         draft.leave_out(originals_only(measurements, (draft.codes == TRAIN) | (draft.codes == VAL)))
     straddling = Straddling(measurements, draft, unit_of_row, twin, keys)
@@ -179,10 +178,10 @@ class Straddling:
             double = shown.setdefault(int(self.twin[row]), int(row))
             groups = self.catalog.group_codes
             if double != row and (groups[row] == NONE or groups[double] != NONE):
-                self.draft.leave_out({int(row): f"exact copy of {self.catalog.paths[double]}, which is kept"})
+                self.draft.leave_out({int(row): repeats(self.catalog.paths[double])})
                 continue
             if double != row:  # the moving one has a declared group, which would be lost with it
-                self.draft.leave_out({double: f"exact copy of {self.catalog.paths[row]}, which is kept"})
+                self.draft.leave_out({double: repeats(self.catalog.paths[row])})
                 shown[int(self.twin[row])] = int(row)
             self.draft.codes[row] = target
             self.draft.reasons[int(row)] = f"{links.describe(int(row), staying)}, in {ROLES[target]}"

@@ -107,8 +107,7 @@ def _remake(
         {int(row): f"{links.describe(int(row), members[int(unit_of_row[row])])}, unlabelled and in test" for row in bound}
     )
     free = labelled[draft.codes[labelled] != NONE]
-    repeated = keep_once(free, twin, keys, catalog.group_codes)
-    draft.leave_out({row: f"exact copy of {catalog.paths[kept]}, which is kept" for row, kept in repeated.items()})
+    draft.leave_out(keep_once(free, twin, keys, catalog))
     kept = (draft.codes != NONE) & (catalog.label_codes != NONE)
     if config.offline_copies == "originals":
         draft.leave_out(originals_only(measurements, kept))
