@@ -36,7 +36,7 @@ _SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: small
 FEW: Final = 150
 """Features of a picture: enough to tell that two pictures have nothing in common."""
 MANY: Final = 300
-"""Features of a picture, for a better map of two that have: three times the cost."""
+"""Features of a picture, for a better map of two that have: half as much again."""
 _ECC: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 
 

@@ -82,7 +82,7 @@ class Thresholds:
         if answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
         nearly = tuple(
-            low + 0.75 * (high - low) for low, high in zip(self.registered_probable, self.registered_proved, strict=True)
+            low + _NEARLY * (high - low) for low, high in zip(self.registered_probable, self.registered_proved, strict=True)
         )
         return "probable" if answer.covered.proves((nearly[0], nearly[1])) or answer.reaches(probable) else None
 
