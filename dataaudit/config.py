@@ -72,7 +72,7 @@ class Config(BaseModel):
         le=4,
         description="above that: from here on one local feature fewer must agree, and one for each third of it more",
     )
-    agreement: int = Field(7, ge=3, le=32, description="local features that must agree on one map to be looked at")
+    agreement: int = Field(6, ge=3, le=32, description="local features that must agree on one map to be looked at")
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")
     proved_median: float = Field(0.95, ge=0, le=1, description="median local correlation from which a copy is proved, with …")
     proved_quartile: float = Field(0.85, ge=0, le=1, description="… the lower quartile of the local correlations")

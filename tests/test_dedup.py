@@ -287,6 +287,7 @@ class TestCalibration:
         assert not graph.calibration.raised
         assert abs(graph.calibration.correlation) < 0.2
         assert graph.calibration.look_alikes == 0
+        assert 30 <= graph.calibration.pairs <= 120  # photographs are so unlike that a few are enough
 
     def test_pictures_that_share_a_template_are_no_copies_of_one_another(self, tmp_path):
         for seed in range(50):
@@ -295,6 +296,7 @@ class TestCalibration:
         catalog, _, graph = measured(tmp_path)
         assert graph.calibration is not None
         assert graph.calibration.raised
+        assert graph.calibration.pairs > 120
         assert graph.calibration.look_alikes > 0
         assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/07.png", "b/same-pixels.bmp"]]
 
@@ -315,6 +317,14 @@ class TestCalibration:
         z[::12] = 4.0
         answers = [Answer(float(np.tanh(value)), float(np.tanh(value - 0.1)), (99, 99)) for value in z]
         assert calibrate(answers, 10_000, Config())[0] == Thresholds.of(Config())
+
+    def test_caution_widens_the_spread(self):
+        z = np.random.default_rng(0).normal(0.1, 0.1, 120)
+        answers = [Answer(float(np.tanh(value)), float(np.tanh(value - 0.2)), (99, 99)) for value in z]
+        (usual, seen), (cautious, doubted) = (calibrate(answers, 1_000, Config(), caution) for caution in (1.0, 3.0))
+        assert not seen.raised
+        assert doubted.raised
+        assert cautious.probable > usual.probable
 
     def test_too_few_comparisons_say_nothing(self):
         thresholds, calibration = calibrate([Answer(0.99, 0.99, (99, 99))] * 10 + [None], 1000, Config())

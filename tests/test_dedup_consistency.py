@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -30,8 +30,8 @@ def test_copies_agree_and_strangers_do_not(seed: int) -> None:
     copies = [picture.resize((200, 150)), moved(picture, 15), picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
     own = features_of(picture)
     counts = agreement(np.stack([own] * 4), np.stack([features_of(image) for image in [*copies, other]]))
-    assert counts[:3].min() >= 7
-    assert counts[3] < 7
+    assert counts[:3].min() >= 6
+    assert counts[3] < 6
 
 
 def test_a_mirror_image_has_the_same_bits_in_another_order() -> None:
@@ -66,15 +66,27 @@ def test_the_count_is_the_largest_that_any_three_matches_give() -> None:
         assert agreement(features[first][None], features[second][None]).tolist() == [expected]
 
 
+def test_threads_change_nothing() -> None:
+    features = np.stack([features_of(photo(seed, (160, 120))) for seed in range(12)])
+    first, second = np.divmod(np.arange(144), 12)
+    expected = agreement(features[first], features[second])
+    assert agreement(features[first], features[second], 3).tolist() == expected.tolist()
+    assert agreement(features[first][::-1], features[second][::-1]).tolist() == expected[::-1].tolist()  # nor does the block
+
+
 def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> int:
     bits = [[np.unpackbits(feature[2:]) for feature in side] for side in (a, b)]
+    turned = [np.roll(feature, 64) if mirrored else feature for feature in bits[0]]
+    table = np.full((COUNT, COUNT), 255)
+    for i, j in product(range(COUNT), repeat=2):
+        if a[i].any() and b[j].any():
+            table[i, j] = (turned[i] != bits[1][j]).sum()
     matches = []
     for i in range(COUNT):
-        turned = np.roll(bits[0][i], 64) if mirrored else bits[0][i]
-        distances = [int((turned != bits[1][j]).sum()) if b[j].any() else 255 for j in range(COUNT)]
+        distances = table[i].tolist()
         nearest = int(np.argmin(distances))
         second = min(distances[:nearest] + distances[nearest + 1 :])
-        if a[i].any() and distances[nearest] < 0.85 * second:
+        if a[i].any() and distances[nearest] < 0.95 * second and distances[nearest] == table[:, nearest].min():
             x, y = a[i][:2].astype(float)
             matches.append((distances[nearest], i, (-x if mirrored else x, y), tuple(b[nearest][:2].astype(float))))
     matches = sorted(matches)[:32]

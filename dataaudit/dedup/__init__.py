@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
+from dataaudit.dedup.calibrate import LOOKS, Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import nominate
 from dataaudit.dedup.components import copy_groups_of
 from dataaudit.dedup.memory import Memory
@@ -128,11 +128,15 @@ def _searches(
 def _calibrated(
     nominations: Nominations, features: FeatureTable, leaders: NDArray[np.int64], verifier: _Verifier, config: Config
 ) -> tuple[Thresholds, Calibration | None]:
-    """Compare pairs that are no copies, if there is a nomination to judge at all."""
-    if not len(nominations):
-        return Thresholds.of(config), None
-    a, b = unlike_pairs(features, leaders, config)
-    return calibrate(list(verifier.ask(a, b, [(0,)] * len(a), align=True)), len(leaders), config)
+    """Compare pairs that are no copies, if there is a nomination to judge at all; more of them unless it is clear already."""
+    thresholds, calibration = Thresholds.of(config), None
+    for pictures, caution in LOOKS if len(nominations) else ():
+        a, b = unlike_pairs(features, leaders, config, pictures)
+        answers = list(verifier.ask(a, b, [(0,)] * len(a), align=True))
+        thresholds, calibration = calibrate(answers, len(leaders), config, caution)
+        if calibration.pairs and not calibration.raised:
+            break
+    return thresholds, calibration
 
 
 def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from dataaudit.dedup.verify import Answer
     from dataaudit.domain import FeatureTable, Verdict
 
-_ROWS: Final = 48
+LOOKS: Final = ((16, 1.5), (48, 1.0))
+"""Pictures whose pairs are compared, and what their spread is multiplied by: a few pictures do where even a spread half as
+large again raises nothing."""
 _PAIRS: Final = 400
 _FEWEST: Final = 30  # pairs below which nothing is said of their distribution
 _SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells of two makes) is heavier than a normal one
@@ -87,28 +89,33 @@ class Thresholds:
         return "probable" if answer.covered.proves((nearly[0], nearly[1])) or answer.reaches(probable) else None
 
 
-def unlike_pairs(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> tuple[list[int], list[int]]:
-    """Return up to ``_PAIRS`` pairs of ``rows`` whose hashes differ too much for a copy in the same orientation.
+def unlike_pairs(
+    features: FeatureTable, rows: NDArray[np.int64], config: Config, pictures: int = LOOKS[-1][0]
+) -> tuple[list[int], list[int]]:
+    """Return up to ``_PAIRS`` pairs of so many of ``rows`` whose hashes differ too much for a copy in the same orientation.
 
     Rows are taken in the order of their content digests: the same pictures, whatever their names.
     """
-    sample = rows[by_content(features, rows)][:_ROWS]
+    sample = rows[by_content(features, rows)][:pictures]
     first, second = np.triu_indices(len(sample), 1)
     a, b = np.minimum(sample[first], sample[second]), np.maximum(sample[first], sample[second])
     unlike = np.flatnonzero(distance256(features, a, 0, b) > config.hamming256)
-    if len(unlike) < _FEWEST and len(sample) == _ROWS:  # of so many pictures nearly all alike, most are no copies
+    if len(unlike) < _FEWEST and len(sample) == pictures:  # of so many pictures nearly all alike, most are no copies
         unlike = np.arange(len(a))
     chosen = unlike[np.linspace(0, len(unlike) - 1, min(len(unlike), _PAIRS)).astype(np.int64)]
     return a[chosen].tolist(), b[chosen].tolist()
 
 
-def calibrate(answers: Sequence[Answer | None], searched: int, config: Config) -> tuple[Thresholds, Calibration]:
+def calibrate(
+    answers: Sequence[Answer | None], searched: int, config: Config, caution: float = 1.0
+) -> tuple[Thresholds, Calibration]:
     """Set the thresholds from comparisons of pairs that are no copies.
 
     Args:
         answers: of the pairs of :func:`unlike_pairs`.
         searched: pictures that are searched, each against each, in eight orientations.
         config: the thresholds that are never gone below.
+        caution: the spread is taken for so many times as large.
 
     Returns:
         The thresholds, and what was measured; with fewer than ``_FEWEST`` answers, those of ``config``.
@@ -122,7 +129,7 @@ def calibrate(answers: Sequence[Answer | None], searched: int, config: Config) -
     medians, quartiles = (_centre_and_spread([getattr(answer, name) for answer in compared]) for name in ("median", "quartile"))
     probable, proved = (
         (tanh(medians[0] + reach * medians[1]), tanh(quartiles[0] + reach * quartiles[1]))
-        for reach in (deviations, deviations + _SURE)
+        for reach in (caution * deviations, caution * (deviations + _SURE))
     )
     thresholds = Thresholds.of(config).raised(proved, probable)
     return thresholds, Calibration(

@@ -152,7 +152,7 @@ def borne_out(features: FeatureTable, wanted: Nominations, least: float, config:
     asked = np.flatnonzero(~unheard)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]
-        agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]])
+        agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]], threads(config))
         release(features.keypoints)
         kept[part] = agreeing >= config.agreement - fewer[part]
     return kept
