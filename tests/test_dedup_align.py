@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataaudit.dedup.align import FEW, View, register, resized
+from dataaudit.dedup.align import FEW, MANY, View, register, resized
 from dataaudit.dedup.verify import Question, answer
 from dataaudit.domain import Transform
 from pictures import photo, save
@@ -129,11 +129,12 @@ def test_a_flat_picture_has_no_features():
     assert register(flat, View(np.asarray(photo(1, (120, 90)).convert("L")))) is None
 
 
-def test_the_features_of_the_mirror_image_are_found_without_it():
+@pytest.mark.parametrize("detail", [FEW, MANY])
+def test_the_features_of_the_mirror_image_are_found_without_it(detail):
     luma = np.asarray(photo(3, (180, 128)).convert("L"))
     derived, seen = (
-        View(luma).features(150, mirrored=True),
-        View(np.ascontiguousarray(luma[:, ::-1])).features(150, mirrored=False),
+        View(luma).features(detail, mirrored=True),
+        View(np.ascontiguousarray(luma[:, ::-1])).features(detail, mirrored=False),
     )
     nearest = (derived[1] @ seen[1].T).argmax(axis=1)
     similarity = np.einsum("nd,nd->n", derived[1], seen[1][nearest])

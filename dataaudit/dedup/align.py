@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,17 +26,31 @@ if TYPE_CHECKING:
 cv2.setNumThreads(1)  # the engine's workers are the threads
 
 SHORT_SIDE: Final = 128
-"""Short side, pixels, at which features are found. 256 finds no more copies (both measured on 280 pairs) and costs four times as
-much; smaller pictures are enlarged to it."""
+"""Short side of a view, pixels. 256 finds no more copies (both measured on 280 pairs) and costs four times as much; smaller
+pictures are enlarged to it."""
 _LONG_SIDE: Final = 512
 _RATIO: Final = 0.8
 _REPROJECTION: Final = 3.0  # pixels
 _FEWEST_INLIERS: Final = 10  # silhouettes on plain sky fit one another with 6 to 9; true copies have 18 and more, rarely fewer
 _SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: smallest, largest, largest over smallest
-FEW: Final = 150
-"""Features of a picture: enough to tell that two pictures have nothing in common."""
-MANY: Final = 300
-"""Features of a picture, for a better map of two that have: half as much again."""
+
+
+class Detail(NamedTuple):
+    """How closely a picture is looked at for its features."""
+
+    most: int
+    """The strongest that are kept."""
+    short_side: int
+    """Pixels of the picture they are found in."""
+    sigma: float
+    """Blur of SIFT's first octave, in pixels of that picture enlarged to twice its size; ``_BLURRED`` for a tiny picture."""
+
+
+FEW: Final = Detail(150, 96, 1.2)
+"""Enough to tell that two pictures have nothing in common."""
+MANY: Final = Detail(300, SHORT_SIDE, 1.6)
+"""For a better map of two that have, at two to three times the cost."""
+_BLURRED: Final = 1.6  # a picture that was enlarged has no finer details
 _ECC: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 
 
@@ -49,7 +63,8 @@ class View:
         scale = min(SHORT_SIDE / min(height, width), _LONG_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         self.luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-        self._features: dict[tuple[int, bool], Features] = {}
+        self._enlarged = scale > 1
+        self._features: dict[tuple[Detail, bool], Features] = {}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,13 +72,13 @@ class View:
         height, width = self.luma.shape
         return width, height
 
-    def features(self, count: int, *, mirrored: bool) -> Features:
-        """Return the ``count`` strongest features of the picture, or of its mirror image."""
-        key = count, mirrored
-        if key not in self._features:
-            self._features[key] = (
-                _mirrored(self.features(count, mirrored=False), self.size[0]) if mirrored else _features(self.luma, count)
-            )
+    def features(self, detail: Detail, *, mirrored: bool) -> Features:
+        """Return the strongest features of the picture, or of its mirror image."""
+        key = detail, mirrored
+        if key not in self._features and mirrored:
+            self._features[key] = _mirrored(self.features(detail, mirrored=False), self.size[0])
+        elif key not in self._features:
+            self._features[key] = _features(self.luma, detail._replace(sigma=_BLURRED) if self._enlarged else detail)
         return self._features[key]
 
 
@@ -78,11 +93,11 @@ class Registration:
     """Distinct points of both pictures that agree on the map."""
 
 
-def register(a: View, b: View, features: int = FEW) -> Registration | None:
+def register(a: View, b: View, detail: Detail = FEW) -> Registration | None:
     """Estimate the affine map of a onto b by their strongest features; None if no believable one has ten consistent matches."""
     best: Registration | None = None
     for mirrored in (False, True):
-        points_a, points_b = _matches(a.features(features, mirrored=mirrored), b.features(features, mirrored=False))
+        points_a, points_b = _matches(a.features(detail, mirrored=mirrored), b.features(detail, mirrored=False))
         if len(points_a) < _FEWEST_INLIERS:
             continue
         estimate, inlier = cv2.estimateAffine2D(
@@ -131,17 +146,20 @@ def resized(matrix: NDArray[np.float64], a: tuple[float, float], b: tuple[float,
     return (_scaling(*b) @ _square(matrix) @ np.linalg.inv(_scaling(*a)))[:2]
 
 
-def _features(luma: NDArray[np.uint8], count: int) -> Features:
-    keypoints, descriptors = _sift(count).detectAndCompute(luma, None)
+def _features(luma: NDArray[np.uint8], detail: Detail) -> Features:
+    scale = detail.short_side / SHORT_SIDE
+    smaller = luma if scale == 1 else cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    keypoints, descriptors = _sift(detail).detectAndCompute(smaller, None)
     if not keypoints:
         return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
     rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
-    return np.array([point.pt for point in keypoints], np.float32), rooted.astype(np.float32)
+    points = (np.array([point.pt for point in keypoints]) + 0.5) * np.divide(luma.shape, smaller.shape)[::-1] - 0.5
+    return points.astype(np.float32), rooted.astype(np.float32)
 
 
 @cache
-def _sift(count: int) -> cv2.SIFT:
-    return cv2.SIFT.create(nfeatures=count, contrastThreshold=0.005)
+def _sift(detail: Detail) -> cv2.SIFT:
+    return cv2.SIFT.create(nfeatures=detail.most, contrastThreshold=0.005, sigma=detail.sigma)
 
 
 def _mirrored(features: Features, width: int) -> Features:

@@ -140,8 +140,8 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Questio
     from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
 
     best: Answer | None = None
-    for features in (align.FEW, align.MANY):
-        found = align.register(a.view(align.View), b.view(align.View), features)
+    for detail in (align.FEW, align.MANY):
+        found = align.register(a.view(align.View), b.view(align.View), detail)
         if found is None:
             break
         tried = _brought_together(a, b, found, question)
