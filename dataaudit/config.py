@@ -67,10 +67,10 @@ class Config(BaseModel):
         0.06, ge=0, le=4, description="above that: a nomination stands where a picture has too few local features to be asked"
     )
     descriptor_far: float = Field(
-        0.2,
+        0.15,
         ge=0,
         le=4,
-        description="above that: from here on one local feature fewer must agree, and one for each third of it more",
+        description="above that: from here on fewer local features must agree, one for each two thirds of it",
     )
     agreement: int = Field(6, ge=3, le=32, description="local features that must agree on one map to be looked at")
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")

@@ -38,7 +38,7 @@ _FULL_RADIUS_UP_TO: Final = 100_000
 _BITS_A_DECADE: Final = 5.0
 _LEAST_RADIUS: Final = 4
 _FEW_KEYPOINTS: Final = 24
-_A_FAR: Final = 3.0  # features that a score as much again above the least as descriptor_far stands for
+_A_FAR: Final = 1.5  # features that a score as much again above the least as descriptor_far stands for (measured)
 _BLOCK: Final = 4096
 _AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
 
@@ -150,7 +150,7 @@ def borne_out(features: FeatureTable, wanted: Nominations, least: float, config:
     unheard = few[wanted.a] | few[wanted.b]
     score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
-    fewer = np.maximum(_A_FAR * ((score - least) / max(config.descriptor_far, 1e-6) - 1.0) + 1.0, 0.0)
+    fewer = np.maximum(_A_FAR * ((score - least) / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
     asked = np.flatnonzero(~unheard)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]

@@ -29,12 +29,12 @@ COUNT: Final = 80
 """Local features of a picture, at most."""
 WIDTH: Final = 18
 """Bytes of a local feature: x, y, and 128 bits; the second 64 bits are the first 64 of the mirror image."""
-_SHORT_SIDE: Final = 80  # pixels; positions are whole pixels of this view
+_SHORT_SIDE: Final = 72  # pixels; positions are whole pixels of this view
 _LONG_SIDE: Final = 240
 _SCALES: Final = (1.0, 0.71, 0.5)
-_REACH: Final = 7  # pixels around a corner that its description looks at
+_REACH: Final = 9  # pixels around a corner that its description looks at
 _ANGLES: Final = 64  # that a patch may be turned by
-_SPREAD: Final = 2.8  # standard deviation of the compared pixels' places
+_SPREAD: Final = 5.0  # standard deviation of the compared pixels' places
 _QUALITY: Final = 0.01  # of the strongest corner
 _APART: Final = 3  # pixels between corners
 
@@ -74,7 +74,7 @@ def _at_scale(view: NDArray[np.uint8], scale: float, wanted: int) -> NDArray[np.
     corners = corners.reshape(-1, 2)
     found = np.empty((len(corners), WIDTH), np.uint8)
     found[:, :2] = np.rint((corners + 0.5) / scale - 0.5).clip(0, 255)
-    padded = cv2.copyMakeBorder(cv2.blur(level, (5, 5)), *(4 * [_REACH + 1]), cv2.BORDER_REFLECT_101)
+    padded = cv2.copyMakeBorder(cv2.blur(level, (3, 3)), *(4 * [_REACH + 1]), cv2.BORDER_REFLECT_101)
     places = np.rint(corners).astype(np.intp) + _REACH + 1
     found[:, 2:] = np.packbits(_comparisons(padded, places), axis=1)
     return found
