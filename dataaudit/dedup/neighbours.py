@@ -43,7 +43,7 @@ NEAR: Final = (6, 15)
 """The first and last of the nearest background pictures whose mean cosine is a picture's nearness."""
 _ROWS: Final = 1024
 _COLUMNS: Final = 4096  # a tile of scores is 16 MiB
-_PENDING: Final = 1 << 22  # pairs kept before the best of them are chosen
+_PENDING: Final = 1 << 20  # pairs kept before the best of them are chosen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
