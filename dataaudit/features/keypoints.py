@@ -11,13 +11,14 @@ They tell without any pixel whether two pictures may be copies (``dedup.consiste
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from dataaudit.engines.memory import unlimited
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -51,41 +52,56 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
     size = max(1, round(luma.width * scale)), max(1, round(luma.height * scale))
     method = Pillow.Resampling.BOX if scale < 1 else Pillow.Resampling.BICUBIC
     view = np.asarray(luma.resize(size, method))
-    found = np.zeros((COUNT, WIDTH), np.uint8)
     share = COUNT / sum(scale**2 for scale in _SCALES)
-    filled = 0
+    levels: list[_Level] = []
     for scale in _SCALES:
-        wanted = COUNT - filled if scale == _SCALES[-1] else round(share * scale**2)
-        part = _at_scale(view, scale, wanted)
-        found[filled : filled + len(part)] = part
-        filled += len(part)
+        filled = sum(len(level.points) for level in levels)
+        levels.append(_level(view, scale, COUNT - filled if scale == _SCALES[-1] else round(share * scale**2)))
+    found = np.zeros((COUNT, WIDTH), np.uint8)
+    points = np.concatenate([level.points for level in levels])
+    if len(points):
+        found[: len(points), :2] = points
+        found[: len(points), 2:] = np.packbits(_comparisons(levels), axis=1)
     return found
 
 
-def _at_scale(view: NDArray[np.uint8], scale: float, wanted: int) -> NDArray[np.uint8]:
-    """Return the ``wanted`` strongest corners of the view at one scale, (n, WIDTH)."""
+class _Level(NamedTuple):
+    """A picture at one scale, and its corners."""
+
+    points: NDArray[np.uint8]
+    """(n, 2) x and y in the view at full scale."""
+    pixels: NDArray[np.uint8]
+    """(height, width) smoothed, with a border that every description stays inside."""
+    places: NDArray[np.intp]
+    """(n, 2) x and y in ``pixels``."""
+
+
+def _level(view: NDArray[np.uint8], scale: float, wanted: int) -> _Level:
+    """Find the ``wanted`` strongest corners of the view at one scale."""
     cv2 = _opencv()
     height, width = view.shape
     size = max(1, round(width * scale)), max(1, round(height * scale))
     level = view if scale == 1 else cv2.resize(view, size, interpolation=cv2.INTER_AREA)
-    corners = cv2.goodFeaturesToTrack(level, wanted, _QUALITY, _APART)
-    if corners is None:
-        return np.zeros((0, WIDTH), np.uint8)
-    corners = corners.reshape(-1, 2)
-    found = np.empty((len(corners), WIDTH), np.uint8)
-    found[:, :2] = np.rint((corners + 0.5) / scale - 0.5).clip(0, 255)
+    found = cv2.goodFeaturesToTrack(level, wanted, _QUALITY, _APART)
+    corners = np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+    points = np.rint((corners + 0.5) / scale - 0.5).clip(0, 255).astype(np.uint8)
     padded = cv2.copyMakeBorder(cv2.blur(level, (3, 3)), *(4 * [_REACH + 1]), cv2.BORDER_REFLECT_101)
-    places = np.rint(corners).astype(np.intp) + _REACH + 1
-    found[:, 2:] = np.packbits(_comparisons(padded, places), axis=1)
-    return found
+    return _Level(points, padded, np.rint(corners).astype(np.intp) + _REACH + 1)
 
 
-def _comparisons(padded: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Compare smoothed pixels around each place (n, 2; x, y) in the patch's own direction: (n, 128) bool."""
-    stride, pixels = padded.shape[1], padded.ravel()
-    centre = (places[:, 1] * stride + places[:, 0])[:, None]
+def _comparisons(levels: Sequence[_Level]) -> NDArray[np.bool_]:
+    """Compare smoothed pixels around each corner of all levels in the patch's own direction: (n, 128) bool."""
+    pixels = np.concatenate([level.pixels.ravel() for level in levels])
+    starts = np.cumsum([0, *(level.pixels.size for level in levels)])
+    strides = [level.pixels.shape[1] for level in levels]
+    centres = [
+        start + level.places[:, 1] * stride + level.places[:, 0]
+        for start, stride, level in zip(starts.tolist(), strides, levels, strict=False)
+    ]
+    centre = np.concatenate(centres)[:, None]
+    stride = np.repeat(strides, [len(level.points) for level in levels])[:, None]
     x, y = _disc()
-    patch = pixels[centre + (y * stride + x)].astype(np.float32)  # sums of whole numbers below 2²⁴: exact in any order
+    patch = pixels[centre + y * stride + x].astype(np.float32)  # sums of whole numbers below 2²⁴: exact in any order
     moment_x, moment_y = patch @ x.astype(np.float32), patch @ y.astype(np.float32)
     turned = np.rint(np.arctan2(moment_y, moment_x) * np.float32(_ANGLES / (2 * np.pi))).astype(np.intp) % _ANGLES
     x, y = _turned_pattern()
