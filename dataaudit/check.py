@@ -8,6 +8,7 @@ and decides the exit code. Statistics of the dataset are ``scan``'s to tell: no 
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,7 +69,11 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
         measurements = pipeline.measure(root, config, compared, members)
         report = concerning(pipeline.judge(measurements, judged), members)
         reports.append(report)
-        notes.append(f"{_checked(len(members), len(measurements.catalog), root)}; {compared}.")
+        absent = sorted(members.difference(measurements.catalog.paths))
+        notes.append(f"{_checked(len(members) - len(absent), len(measurements.catalog), root)}; {compared}.")
+        if absent:
+            images = f"{len(absent):,} image{'s' if len(absent) > 1 else ''}"
+            notes.append(f"{images} not checked, for no sample of {root}; the first: {absent[0]}.")
         lines += [line(root, report, finding, members) for finding in report.findings if finding.rule.severity != "info"]
     return Outcome(tuple(lines), tuple(notes), tuple(reports))
 
@@ -108,7 +113,7 @@ class _Compared:
 
 
 def _checked(members: int, samples: int, root: Path) -> str:
-    return f"{members:,} image{'s' if members > 1 else ''} checked against the {samples:,} of {root}"
+    return f"{members:,} image{'s' if members != 1 else ''} checked against the {samples:,} of {root}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def _given(paths: Sequence[Path]) -> list[File]:
 
 def _top(path: Path) -> Path:
     """Return the folder that a named file's dataset is looked for in: its repository; without one, everything above it."""
-    above = path.absolute().parents
+    above = _absolute(path).parents
     return next((folder for folder in above if (folder / ".git").exists()), above[-1])
 
 
@@ -182,17 +187,22 @@ def datasets_of(files: Iterable[File], dataset: Path | None, roles: Roles) -> tu
     by_dataset: dict[Path, set[str]] = {}
     homeless = []
     for file in files:
-        root, place = dataset or _dataset_of(file, roles), file.path.absolute()
-        if root is None or not place.is_relative_to(root.absolute()):
+        root, place = dataset or _dataset_of(file, roles), _absolute(file.path)
+        if root is None or not place.is_relative_to(_absolute(root)):
             homeless.append(file.path)
         else:
-            by_dataset.setdefault(root, set()).add(place.relative_to(root.absolute()).as_posix())
+            by_dataset.setdefault(root, set()).add(place.relative_to(_absolute(root)).as_posix())
     return by_dataset, homeless
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path from the root, without ``..``; links are kept."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps ``..``, Path.resolve follows links
 
 
 def _dataset_of(file: File, roles: Roles) -> Path | None:
     """Return the folder above the topmost folder, below ``file.within``, whose name is a split's."""
-    place, within = file.path.absolute(), file.within.absolute()
+    place, within = _absolute(file.path), _absolute(file.within)
     folders = [folder for folder in place.parents if folder.is_relative_to(within) and folder != within]
     splits = [folder.parent for folder in reversed(folders) if roles.role(folder.name) is not None]
     return splits[0] if splits else file.fallback

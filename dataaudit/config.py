@@ -6,6 +6,7 @@ Read from ``[tool.dataaudit]`` of ``pyproject.toml`` or from ``dataaudit.toml`` 
 
 from __future__ import annotations
 
+import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -121,6 +122,12 @@ class Config(BaseModel):
         "keep", pattern="^(keep|originals)$", description="augmented copies on disk: keep them, or only their originals"
     )
     class_weight: str = Field("balanced", pattern="^(balanced|effective-number|none)$", description="weighting method")
+
+    @property
+    def workers(self) -> int:
+        """Processes, or threads, at a time: ``jobs``, or as many as there are cores that this process may use."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.jobs or cores
 
     @field_validator("ratios")
     @classmethod

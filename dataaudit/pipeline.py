@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -48,7 +47,7 @@ def measure(dataset: Path, config: Config, observe: Observer | None = None, only
     """
     from dataaudit.engines.local import LocalEngine  # noqa: PLC0415 - every stage is imported when it is reached
 
-    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
+    with LocalEngine(config.workers, config.file_timeout, config.file_memory) as engine:
         if only is not None:  # there is something to measure, and a worker takes as long to start as all is found
             engine.start("dataaudit.features")
         return _measure(dataset, config, observe, only, engine)
@@ -92,7 +91,7 @@ def measure_catalog(
     from dataaudit.features.strict import decode_strictly  # noqa: PLC0415
 
     watch = observe or (lambda _stage, _done, _total, _found: None)
-    processes = config.jobs or _cores()
+    processes = config.workers
     done = failed = 0
 
     def measured(files: int, unreadable: int) -> None:
@@ -163,15 +162,10 @@ def selftest(dataset: Path, config: Config, *, queries: int, seed: int = 0, obse
     from dataaudit.selftest import run  # noqa: PLC0415
 
     measurements = measure(dataset, config, observe)
-    processes = config.jobs or _cores()
+    processes = config.workers
     with (
         Cache(config) if config.cache and config.descriptor else nullcontext() as cache,
         LocalEngine(processes, config.file_timeout, config.file_memory) as engine,
         own_descriptor(config, cache, processes) as describe,
     ):
         return run(measurements, config, engine, describe, queries=queries, seed=seed, progress=observe)
-
-
-def _cores() -> int:
-    """Return the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

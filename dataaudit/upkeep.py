@@ -13,7 +13,6 @@ from dataaudit.domain import FeatureTable
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure, snapshot
 from dataaudit.features.cache import Cache, holds
-from dataaudit.pipeline import _cores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +114,7 @@ def _measured_anew(config: Config, dataset: Path, cache: Cache, observe: Observe
         if observe is not None:
             observe("measure", done, len(catalog), 0)
 
-    with LocalEngine(config.jobs or _cores(), config.file_timeout, config.file_memory) as engine:
+    with LocalEngine(config.workers, config.file_timeout, config.file_memory) as engine:
         fresh = measure(catalog, config, engine, measured)
     differing: list[str] = []
     for piece in known:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 TENSORFLOW = """
 import contextlib
+import os
 from types import SimpleNamespace as N
 import numpy as np
 from PIL import Image
 import io
 
 class OpError(Exception): pass
-errors = N(OpError=OpError)
+class ResourceExhaustedError(OpError): pass
+errors = N(OpError=OpError, ResourceExhaustedError=ResourceExhaustedError)
 float32 = "float32"
 threading = N(set_intra_op_parallelism_threads=lambda n: None, set_inter_op_parallelism_threads=lambda n: None)
 config = N(threading=threading, experimental=N(enable_op_determinism=lambda: None))
@@ -29,6 +31,8 @@ def map_fn(f, x, parallel_iterations, fn_output_signature): return np.stack([f(o
 class Tensor(np.ndarray):
     def numpy(self): return np.asarray(self)
 def decode_image(data, channels, expand_animations):
+    if "STAND_IN_EXHAUSTED" in os.environ:
+        raise ResourceExhaustedError("no memory")
     try:
         return Image.open(io.BytesIO(data)).convert("RGB" if channels == 3 else "L")
     except Exception as error:

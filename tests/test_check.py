@@ -188,6 +188,24 @@ def test_from_deep_inside_a_split_the_dataset_is_found(repository, tmp_path):
     assert check(plain / "data/val/a", "copy.jpg").returncode == 1, "without a repository, too"
 
 
+def test_a_path_by_way_of_another_folder_is_the_same_file(repository):
+    stage(repository, "data/val/a/copy.jpg", photo(2))
+    for where, arguments in (
+        (repository, ["data/train/../val/a/copy.jpg"]),
+        (repository / "data/val", ["--dataset", "..", "a/copy.jpg"]),
+    ):
+        done = check(where, *arguments)
+        assert (done.returncode, "LEK202" in done.stdout) == (1, True), done.stderr
+
+
+def test_what_is_no_sample_of_the_dataset_is_not_said_to_be_checked(repository):
+    stage(repository, "data/val/a/.hidden.jpg", photo(2))
+    done = check(repository, "data/val/a/.hidden.jpg")
+    assert "0 images checked" in done.stderr
+    assert "1 image not checked, for no sample of" in done.stderr
+    assert ".hidden.jpg" in done.stderr
+
+
 def test_it_imports_nothing_heavy_and_loads_no_opencv_where_nothing_looks_alike(repository):
     (repository / "dataaudit.toml").write_text("neighbours = 0", encoding="utf-8")
     check(repository, "--dataset", "data", "data/val/a/8.png")

@@ -22,7 +22,9 @@ def drawn(seed: int, size: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
-@pytest.mark.parametrize(("seed", "size", "count"), [(0, 900, 8), (1, 900, 64), (2, 30, 64), (3, 5, 2), (4, 2, 1), (5, 2500, 16)])
+@pytest.mark.parametrize(
+    ("seed", "size", "count"), [(0, 900, 8), (1, 900, 64), (2, 30, 64), (3, 5, 2), (4, 2, 1), (5, 2500, 16), (6, 12, 8)]
+)
 @pytest.mark.parametrize("least", [-0.3, -0.05, 0.2])
 def test_the_best_are_those_of_all(seed, size, count, least):
     descriptors = drawn(seed, size + 9)
@@ -34,7 +36,7 @@ def test_the_best_are_those_of_all(seed, size, count, least):
     expected = []
     for row in few.tolist():
         product = whole[rows] @ whole[row]
-        score = (product - NORMALISATION * (near[row] + np.maximum(near[rows], 0.0))) / UNIT**2
+        score = (product - NORMALISATION * (near[row] + near[rows])) / UNIT**2
         others = [(-value, other) for value, other in zip(score.tolist(), rows.tolist(), strict=True) if other != row]
         expected += [(row, other) for value, other in sorted(others)[:count] if -value >= least]
     a, b, score = _best(descriptors, rows, few, background, least, count)

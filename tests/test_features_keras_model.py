@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import zipfile
 
 import numpy as np
@@ -130,6 +131,33 @@ def test_a_model_that_fails_is_told(stand_in, measured, does, told):
     with pytest.raises(ModelError, match=told) as error:
         outputs_of(file, measured, seconds=0.1 if does == "hang" else 30.0)
     assert str(error.value).startswith(file)
+
+
+def test_a_want_of_memory_is_not_kept_as_a_picture_that_cannot_be_read(stand_in, measured, tmp_path, monkeypatch):
+    file = stand_in_keras.model(stand_in / "m.keras")
+    with Cache(Config(cache_dir=str(tmp_path / "cache"))) as cache:
+        monkeypatch.setenv("STAND_IN_EXHAUSTED", "1")
+        with pytest.raises(ModelError, match="ResourceExhaustedError: no memory"):
+            outputs_of(file, measured, cache)
+        monkeypatch.delenv("STAND_IN_EXHAUSTED")
+        assert np.array_equal(outputs_of(file, measured, cache), outputs_of(file, measured), equal_nan=True)
+
+
+def test_a_model_may_wait_for_its_first_picture(stand_in, measured, monkeypatch):
+    monkeypatch.setattr(keras_model, "START_SECONDS", 1.5)
+    file = stand_in_keras.model(stand_in / "m.keras")
+    with KerasModel(file, antialias=False, processes=1, file_timeout=0.15) as model:
+        time.sleep(2 * 1.5 + 0.5)
+        assert len(list(model.outputs([measured[0].root / measured[0].paths[0]]))) == 1
+
+
+def test_a_model_that_is_given_up_leaves_nothing_open(stand_in, monkeypatch):
+    monkeypatch.setattr(keras_model, "START_SECONDS", 0.01)
+    ended = []
+    monkeypatch.setattr(keras_model._Process, "end", lambda process, end=keras_model._Process.end: ended.append(end(process)))
+    with pytest.raises(ModelError, match="no answer within"):
+        KerasModel(stand_in_keras.model(stand_in / "m.keras"), antialias=False, processes=1, file_timeout=30)
+    assert len(ended) == 1
 
 
 @pytest.mark.parametrize(

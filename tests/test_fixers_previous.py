@@ -193,6 +193,22 @@ def test_deleted_and_changed_files(folder):
     assert any("2 images that the earlier plan placed cannot stay" in told for told in plan.impossible)
 
 
+def test_an_unlabelled_picture_is_never_put_into_train_or_val(folder):
+    files = [File(content, content % 2, ("train", "val")[content % 4 == 3]) for content in range(40)]
+    test = [File(content, None, "test", broken=content == 102) for content in range(100, 104)]
+    dataset = Dataset((*files, *test))
+    planned(dataset, folder)
+    mended = replace(dataset, files=(*files, *(replace(file, broken=False) for file in test)))
+    near = added(mended, [File(200, None, "test")], [(0, 200, "near", "proved")])
+    plan = again(near, folder)
+    after = places(plan)
+    unlabelled = [path for path, label in zip(plan.catalog.paths, plan.catalog.label_codes, strict=True) if label == NONE]
+    assert Counter(after[path] for path in unlabelled) == {"test": 4, None: 1}
+    assert after["test/00042.jpg"] is None
+    assert after["test/new0.jpg"] == "test"
+    assert after[near.path(0)] is None, "its copy cannot stay in train"
+
+
 def test_an_entry_is_found_once():
     measured = make([("a/1.jpg", "a", None), ("a/2.jpg", "a", None)], [("a/1.jpg", "a/2.jpg", "exact")])
     digests = tuple(measured.features.hex_digest(row) for row in range(2))

@@ -174,7 +174,7 @@ def _mirrored(features: Features, width: int) -> Features:
 
 
 def _matches(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the points of a and of b that are each other's match by the ratio test."""
+    """Return the points of a that have a clear match in b (the ratio test), and those matches."""
     if len(a[0]) < _FEWEST_INLIERS or len(b[0]) < _FEWEST_INLIERS:
         return a[0][:0], b[0][:0]
     similarity = a[1] @ b[1].T

@@ -16,12 +16,12 @@ from dataaudit.dedup.consistency import agreement
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import nearest
-from dataaudit.dedup.threads import in_order, threads
+from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
 from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,7 +81,7 @@ def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Confi
     )
     crowd = Crowd(len(features))
     for a, b, way, distance in in_order(
-        [partial(_confirmed, features, rows, config, search) for search in found], threads(config)
+        [partial(_confirmed, features, rows, config, search) for search in found], config.workers
     ):
         crowd.add(a, b, way, distance)
     a, b, ways, distances = crowd.kept()
@@ -154,7 +154,7 @@ def borne_out(features: FeatureTable, wanted: Nominations, least: float, config:
     asked = np.flatnonzero(~unheard)
     for start in range(0, len(asked), _BLOCK):
         part = asked[start : start + _BLOCK]
-        agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]], threads(config))
+        agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]], config.workers)
         release(features.keypoints)
         kept[part] = agreeing >= config.agreement - fewer[part]
     return kept
@@ -187,11 +187,14 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
 
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
     """Ask every nominator and merge what they propose."""
-    proposals = [nominator(features, rows, config) for nominator in NOMINATORS]
-    merged = closest(
-        *(np.concatenate([getattr(some, name) for some in proposals]) for name in ("a", "b", "orientation", "distance"))
-    )
-    return replace(merged, index_recall=next((some.index_recall for some in proposals if some.index_recall), None))
+    return merged([nominator(features, rows, config) for nominator in NOMINATORS])
+
+
+def merged(proposals: Sequence[Nominations]) -> Nominations:
+    """Return what several nominators propose, each pair in an orientation once."""
+    columns = ("a", "b", "orientation", "distance")
+    together = closest(*(np.concatenate([getattr(some, name) for some in proposals]) for name in columns))
+    return replace(together, index_recall=next((some.index_recall for some in proposals if some.index_recall), None))
 
 
 def closest(

@@ -19,7 +19,9 @@ from dataaudit.dedup.candidates import (
     closest,
     descriptor_least,
     distance256,
+    hash_radius,
     inverse,
+    merged,
 )
 from dataaudit.dedup.hamming import pairs_within
 from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, UNIT, in_units, nearness
@@ -41,20 +43,17 @@ _SLACK: Final = 16.0  # of products, which are whole numbers below 2²⁴; float
 
 def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate pairs of ``rows`` of which at least one is among ``few`` (which are among ``rows``)."""
-    proposals = [_by_hash(features, rows, few, config), _by_descriptor(features, rows, few, config)]
-    return closest(
-        *(np.concatenate([getattr(some, name) for some in proposals]) for name in ("a", "b", "orientation", "distance"))
-    )
+    return merged([_by_hash(features, rows, few, config), _by_descriptor(features, rows, few, config)])
 
 
 def _by_hash(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
     """Look for each orientation of the few among the upright hashes, and for the few among each orientation of the others."""
     upright_few, upright = features.phash64[few, 0] & NOT_MEAN, features.phash64[rows, 0] & NOT_MEAN
-    found = []
+    radius, found = hash_radius(len(rows), config), []
     for orientation in range(DIHEDRAL):
-        query, item = _within(features.phash64[few, orientation] & NOT_MEAN, upright, config.hamming64)
+        query, item = _within(features.phash64[few, orientation] & NOT_MEAN, upright, radius)
         found.append((few[query], rows[item], orientation))
-        query, item = _within(upright_few, features.phash64[rows, orientation] & NOT_MEAN, config.hamming64)
+        query, item = _within(upright_few, features.phash64[rows, orientation] & NOT_MEAN, radius)
         found.append((rows[item], few[query], orientation))
     columns = []
     for turned, still, orientation in found:
@@ -117,13 +116,15 @@ def _best(
 
     def learn(places: NDArray[np.int64]) -> None:
         new = np.unique(places[np.isnan(near[places])])
-        near[new] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[new]]), background), 0.0)
+        near[new] = NORMALISATION * nearness(in_units(descriptors[rows[new]]), background)
 
     def scores(query: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.float64]:
         told: NDArray[np.float64] = (products[query, place] - (near_few[query] + near[place])) / UNIT**2
         told[few[query] == rows[place]] = -np.inf
         return told
 
+    if len(rows) <= BACKGROUND:  # among few, nearness may be below 0, the least that is reckoned with below
+        learn(np.arange(len(rows)))
     first = min(2 * count, len(rows))
     place = np.argpartition(-products, first - 1, axis=1)[:, :first]
     query = np.repeat(np.arange(len(few)), first)
@@ -131,9 +132,10 @@ def _best(
     told = np.sort(scores(query, place.reshape(-1)).reshape(len(few), first), axis=1)
     enough = np.maximum(least, told[:, -count]) if first >= count else np.full(len(few), least)
     floor = enough * UNIT**2 + near_few
-    query, place = np.nonzero(products >= floor[:, None].astype(np.float32) - np.float32(_SLACK))
+    known = np.nan_to_num(near).astype(np.float32)
+    query, place = np.nonzero(products - known >= floor[:, None].astype(np.float32) - np.float32(_SLACK))
     unknown = np.unique(place[np.isnan(near[place])])
-    bound = np.zeros(len(rows))
+    bound = np.nan_to_num(near)
     eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
     bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)
     hopeful = products[query, place] - bound[place] >= floor[query] - _SLACK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from itertools import chain, count
@@ -11,23 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataaudit.config import Config
-
     Inbox = queue.Queue[tuple[Any] | BaseException | None]
     """Pieces of one generator, each in a tuple; then None, or what it raised."""
 
-__all__ = ["in_order", "threads"]
+__all__ = ["in_order"]
 
 T = TypeVar("T")
 
-_AHEAD: Final = 128
-"""Pieces that a generator may be ahead of who takes them."""
-
-
-def threads(config: Config) -> int:
-    """Return the threads that a search may run on: as many as there may be workers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return config.jobs or cores
+_AHEAD: Final = 4
+"""Pieces that a generator may be ahead of who takes them; a piece may be a megabyte."""
 
 
 def in_order(generators: Sequence[Callable[[], Iterator[T]]], most: int) -> Iterator[T]:

@@ -1,8 +1,8 @@
 """The cache: what was measured of a content is not measured again. It never changes an answer.
 
 - *Content* is the key: SHA-256 of the file's bytes, and of all that decides what is measured of them (:func:`version_key`):
-  ``FEATURE_VERSION``, the code of this package, the versions of the decoders, ``max_pixels``. Failures that the content is
-  to blame for are kept too; a timeout, a crash or a lack of memory is not.
+  ``FEATURE_VERSION``, the code of this package, the versions of the decoders, the machine, ``max_pixels``, ``transformed``.
+  Failures that the content is to blame for are kept too; a timeout, a crash or a lack of memory is not.
 - *The fast path* knows a file by (device, inode, size, mtime, ctime) and does not open it. A file that was changed within two
   seconds of being looked at is not entered (git's racy-timestamp rule): another change in the same tick would not show.
 - Every row carries a check sum, so that a rotten byte is measured anew and not believed.

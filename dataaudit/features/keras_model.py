@@ -160,7 +160,11 @@ class KerasModel:
     def _started(self) -> _Process:
         process = _Process(self._file, self._seconds, antialias=self._antialias)
         self._all.append(process)
-        process.begin()
+        try:
+            process.begin()
+        except BaseException:
+            process.end()
+            raise
         return process
 
     def _asked(self, paths: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -217,7 +221,6 @@ class _Process:
         """
         kind, payload = self._heard(START_SECONDS, "while it was loaded")
         if kind != b"R":
-            self.end()
             message = (
                 f"{self._file}: cannot be used: {payload.decode()}. Expected a model of Keras's own layers, saved with "
                 "`model.save('model.keras')`, that makes one row of numbers of a picture (0 to 255)."

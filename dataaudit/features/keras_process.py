@@ -64,6 +64,7 @@ def serve(path: str, seconds: float, *, antialias: bool) -> None:
     except Exception as error:  # noqa: BLE001 - whatever loading a stranger's file raises
         _send(answers, b"E" + _told(error).encode())
         return
+    _alarm(0)  # the first picture may be long in coming
     _send(answers, b"R" + json.dumps({"size": size, "channels": channels, "numbers": shape}).encode())
     while (task := _receive(tasks)) is not None:
         _alarm(seconds)
@@ -155,6 +156,8 @@ def _answer(paths: list[bytes], run: Run, size: tuple[int, int], channels: int, 
             digests[number] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
             decoded = tf.image.decode_image(data, channels=channels, expand_animations=False)
             pictures.append(tf.image.resize(decoded, size, method="bilinear", antialias=antialias).numpy())
+        except tf.errors.ResourceExhaustedError:  # this machine's want of memory, not the picture's fault
+            raise
         except (OSError, tf.errors.OpError):
             continue
         read[number] = True

@@ -1,4 +1,7 @@
-"""A column too large to be held lies in a file without a name, mapped into memory: only what is looked at takes memory."""
+"""A column too large to be held lies in a file without a name, mapped into memory: only what is looked at takes memory.
+
+Where the folder for temporary files is itself in memory, point TMPDIR at a disk.
+"""
 
 from __future__ import annotations
 

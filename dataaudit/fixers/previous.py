@@ -127,7 +127,10 @@ def follow(
     """
     catalog, folder = measurements.catalog, measurements.catalog.split_codes
     known = np.isin(unit_of_row, unit_of_row[earlier.codes != NONE])
-    draft = Draft(np.where((earlier.codes == NONE) & ~known & ~earlier.left_out, folder, earlier.codes).astype(np.int8))
+    unlabelled = catalog.label_codes == NONE  # in test only, whatever it belongs with
+    by_folder = (earlier.codes == NONE) & ~earlier.left_out & (~known | (unlabelled & (folder == TEST)))
+    draft = Draft(np.where(by_folder, folder, earlier.codes).astype(np.int8))
+    draft.leave_out(dict.fromkeys(np.flatnonzero(unlabelled & earlier.left_out).tolist(), "unlabelled, and left out before"))
     standing = np.where(earlier.codes == NONE, folder, earlier.codes).astype(np.int8)
     now = replace(measurements, catalog=replace(catalog, split_codes=standing))
     bad = unusable(now) | {row: reason for row, reason in conflicts(now).items() if earlier.codes[row] != TEST}
@@ -158,7 +161,10 @@ def _join_their_group(
     twin: NDArray[np.int64],
     links: Links,
 ) -> None:
-    """Place what is new, and belongs with something that is placed, beside it; what shows exactly the same is left out."""
+    """Place what is new, and belongs with something that is placed, beside it; what shows exactly the same is left out.
+
+    Also where the new one has a declared group and the placed one has none: what is placed stays.
+    """
     catalog = measurements.catalog
     placed = np.flatnonzero(draft.codes != NONE)
     home = np.full(len(catalog), NONE, np.int8)

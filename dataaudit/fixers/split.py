@@ -14,7 +14,7 @@ from dataaudit.fixers.left_out import Links, conflicts, is_utf8, keep_once, unus
 from dataaudit.fixers.offline import is_augmented_copy, originals_only
 from dataaudit.fixers.previous import follow, found_again, read_previous
 from dataaudit.fixers.remake import allocate
-from dataaudit.fixers.repair import Draft, repair
+from dataaudit.fixers.repair import Draft, by_unit, repair
 from dataaudit.fixers.stratify import differ
 from dataaudit.fixers.units import Units, join, once, row_keys, twins
 
@@ -98,9 +98,7 @@ def _remake(
     links = Links(measurements)
     unlabelled = np.flatnonzero((draft.codes != NONE) & (catalog.label_codes == NONE))
     draft.codes[unlabelled] = TEST
-    members: dict[int, list[int]] = {}
-    for row in unlabelled:
-        members.setdefault(int(unit_of_row[row]), []).append(int(row))
+    members = by_unit(unlabelled, unit_of_row)
     labelled = np.flatnonzero((draft.codes != NONE) & (catalog.label_codes != NONE))
     bound = labelled[np.isin(unit_of_row[labelled], unit_of_row[unlabelled])]
     draft.leave_out(
