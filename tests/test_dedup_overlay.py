@@ -12,6 +12,7 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
 from dataaudit.dedup.calibrate import Thresholds
+from dataaudit.dedup.overlay import Covered
 from dataaudit.dedup.verify import Answer, Question, answer
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from dataaudit.domain import Catalog, CopyGraph
 
 THRESHOLDS = Thresholds.of(Config())
+
+
+def test_little_that_is_alike_around_a_region_proves_nothing():
+    """Two subjects on one floor: registered by the floor, of which each covers much."""
+    around = Covered((0.2, 0.1, 0.6, 0.55), 0.99, 0.96, 0.5, 0.9)
+    verdicts = [
+        THRESHOLDS.verdict(Answer(0.9, 0.1, (99, 99), overlap=overlap, registered=True, covered=around))
+        for overlap in (0.72, 0.8)
+    ]
+    assert verdicts == ["probable", "proved"]
 
 
 def covered(image: Image.Image, box: tuple[float, float, float, float], patch: Image.Image | str) -> Image.Image:

@@ -34,6 +34,7 @@ _PAIRS: Final = 400
 _FEWEST: Final = 30  # pairs below which nothing is said of their distribution
 _SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells of two makes) is heavier than a normal one
 _NEARLY: Final = 0.75  # of the way from probable to proved: what pictures alike but for a region must reach to be probable
+_LEAST_SHARED: Final = 0.4  # of b, where a region differs: two subjects on one floor share less than a copy and its overlay
 _HIGHEST: Final = 0.9999  # a correlation of 1 has no z
 
 
@@ -81,7 +82,7 @@ class Thresholds:
         if answer.covered is None:
             return "proved" if answer.reaches(proved) else "probable" if answer.reaches(probable) else None
         # What a region hides is taken out of the comparison, so the rest is asked what a registration is asked.
-        if answer.covered.proves(_larger(proved, self.registered_proved)):
+        if answer.shared >= _LEAST_SHARED and answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
         nearly = tuple(
             low + _NEARLY * (high - low) for low, high in zip(self.registered_probable, self.registered_proved, strict=True)

@@ -89,6 +89,12 @@ class Answer:
         """The median over what is not covered."""
         return self.median if self.covered is None or not self.covered.believable else max(self.median, self.covered.median)
 
+    @property
+    def shared(self) -> float:
+        """The share of b in which both show the same: all that a shows of it but the region in which they differ."""
+        width, height = (0.0, 0.0) if self.covered is None else self.covered.region[2:]
+        return self.overlap - width * height
+
     def reaches(self, thresholds: tuple[float, float]) -> bool:
         """Whether median and quartile are at least the given ones."""
         return self.median >= thresholds[0] and self.quartile >= thresholds[1]
