@@ -132,8 +132,9 @@ def _heading(console: Console, block: Block) -> None:
 
 def _full(console: Console, block: Block, examples: int) -> None:
     _heading(console, block)
+    most = 2 if len(block.findings) > 1 else 5  # one that stands alone says all that it has to say
     for finding in block.findings[:examples]:
-        paragraph(console, prose(finding.message), _HANG, mark="· ", most=2)
+        paragraph(console, prose(finding.message), _HANG, mark="· ", most=most)
     rest = len(block.findings) - examples
     if rest > 0:
         paragraph(console, f"… and {rest:,} more (see report.json)", _HANG, style="dim")
