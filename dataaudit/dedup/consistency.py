@@ -71,7 +71,7 @@ def _words(features: NDArray[np.uint8]) -> NDArray[np.uint64]:
 def _matches(
     a: NDArray[np.uint64], b: NDArray[np.uint64], absent: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the best matches of each pair: Hamming distance (``_NONE``: no match), feature of a, feature of b; (pairs, 32).
+    """Return the best matches of each pair: Hamming distance (``_NONE``: no match), feature of a, feature of b; (pairs, 3 to 32).
 
     Args:
         a: (2, pairs, features).
