@@ -171,7 +171,7 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
         warped, shown = align.warp(square_a, matrix, len(square_b))
         if shown.mean() < _LEAST_OVERLAP:
             return None
-        answer = compare(warped, square_b, shown)
+        answer = compare(warped, square_b, align.inner(shown))
         if min(answer.textured) < ENOUGH_TEXTURE:
             return None
         return replace(answer, overlap=round(float(shown.mean()), 4), registered=True)
