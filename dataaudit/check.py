@@ -19,6 +19,7 @@ from dataaudit.catalog.folders import Roles
 from dataaudit.catalog.walk import is_image_name
 from dataaudit.domain import ComparisonEvidence, TableEvidence
 from dataaudit.errors import UsageError
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,12 +55,11 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
     files, notes = files_to_check(paths)
     by_dataset, homeless = datasets_of(files, dataset, Roles.of(config.roles))
     if homeless:
-        images = f"{len(homeless)} image{'s' if len(homeless) > 1 else ''}"
         where, remedy = f"outside of {dataset}", ""
         if dataset is None:
             where = "in no dataset that can be recognised by its split folders"
             remedy = " Name their dataset with --dataset DIR."
-        notes.append(f"{images} not checked, {where}; the first: {homeless[0]}.{remedy}")
+        notes.append(f"{counted(len(homeless), 'image')} not checked, {where}; the first: {homeless[0]}.{remedy}")
     if not by_dataset:
         notes.append("no image to check.")
     lines, reports = [], []
@@ -72,8 +72,7 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
         absent = sorted(members.difference(measurements.catalog.paths))
         notes.append(f"{_checked(len(members) - len(absent), len(measurements.catalog), root)}; {compared}.")
         if absent:
-            images = f"{len(absent):,} image{'s' if len(absent) > 1 else ''}"
-            notes.append(f"{images} not checked, for no sample of {root}; the first: {absent[0]}.")
+            notes.append(f"{counted(len(absent), 'image')} not checked, for no sample of {root}; the first: {absent[0]}.")
         lines += [line(root, report, finding, members) for finding in report.findings if finding.rule.severity != "info"]
     return Outcome(tuple(lines), tuple(notes), tuple(reports))
 
@@ -109,11 +108,11 @@ class _Compared:
     def __str__(self) -> str:
         if not self.pairs:
             return "none looks enough like another picture to be compared"
-        return f"{self.pairs:,} pair{'s' if self.pairs > 1 else ''} of pictures compared"
+        return f"{counted(self.pairs, 'pair')} of pictures compared"
 
 
 def _checked(members: int, samples: int, root: Path) -> str:
-    return f"{members:,} image{'s' if members != 1 else ''} checked against the {samples:,} of {root}"
+    return f"{counted(members, 'image')} checked against the {samples:,} of {root}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,10 +132,9 @@ def _best(
     told = np.sort(scores(query, place.reshape(-1)).reshape(len(few), first), axis=1)
     enough = np.maximum(least, told[:, -count]) if first >= count else np.full(len(few), least)
     floor = enough * UNIT**2 + near_few
-    known = np.nan_to_num(near).astype(np.float32)
-    query, place = np.nonzero(products - known >= floor[:, None].astype(np.float32) - np.float32(_SLACK))
-    unknown = np.unique(place[np.isnan(near[place])])
     bound = np.nan_to_num(near)
+    query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - np.float32(_SLACK))
+    unknown = np.unique(place[np.isnan(near[place])])
     eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
     bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)
     hopeful = products[query, place] - bound[place] >= floor[query] - _SLACK

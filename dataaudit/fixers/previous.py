@@ -23,6 +23,7 @@ from dataaudit.fixers.plan_folder import read
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, Straddling, balance, by_unit, clear_test_units
 from dataaudit.fixers.units import Units
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +149,7 @@ def follow(
     for row in np.flatnonzero((draft.codes != NONE) & ((earlier.codes == NONE) | (earlier.codes == draft.codes))):
         draft.reasons.pop(int(row), None)
     if earlier.gone:
-        images = "1 image" if earlier.gone == 1 else f"{earlier.gone:,} images"
+        images = counted(earlier.gone, "image")
         draft.impossible.append(f"{images} that the earlier plan placed cannot stay: neither path nor content is there any more.")
     return draft
 

@@ -17,6 +17,7 @@ from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, by_unit, repair
 from dataaudit.fixers.stratify import differ
 from dataaudit.fixers.units import Units, join, once, row_keys, twins
+from dataaudit.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,7 +142,7 @@ def _tell_remade(
     first = measurements.catalog.paths[int(units.rows[units.starts[largest] : units.starts[largest + 1]].min())]
     why = f"units are placed whole, and the largest has {int(units.sizes[largest])} samples ({first} is one)"
     if units.sizes[largest] == 1:
-        why = f"{len(units)} image{'s' if len(units) > 1 else ''} cannot be shared out more evenly"
+        why = f"{counted(len(units), 'image')} cannot be shared out more evenly"
     for split in wanted[np.abs(sizes[wanted] - np.array(ratios)[wanted]) > SIZE_TOLERANCE]:
         draft.impossible.append(f"{ROLES[split]} holds {100 * sizes[split]:.1f} % instead of {100 * ratios[split]:.1f} %: {why}.")
 
