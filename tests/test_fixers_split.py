@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -72,6 +73,17 @@ def test_names_order_and_labels_change_nothing(dataset, seed, remake, random):
     files = [replace(file, name=name) for file, name in zip(files, names, strict=True)]
     renamed = Dataset(tuple(files), dataset.links, tuple(classes))
     assert renamed.placed(make_split(renamed.measure(), config)) == dataset.placed(plan)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_of_doubles_that_stay_the_one_with_a_group_counts_whatever_its_name(order):
+    doubles = [File(1, 0, "val", group=0), File(1, 0, "val"), File(1, 0, "train", group=0)]
+    others = [File(content, 0, "train") for content in range(10, 30)]
+    files = [replace(double, name=f"{number}.jpg") for double, number in zip(doubles, order, strict=True)]
+    dataset = Dataset((*files, *others))
+    plan = make_split(dataset.measure(), STRICT)
+    row = {path: index for index, path in enumerate(plan.catalog.paths)}
+    assert [int(plan.split_codes[row[dataset.path(index)]]) for index in range(3)] == [1, 1, NONE]
 
 
 @few

@@ -171,12 +171,13 @@ class Straddling:
 
     def _send(self, rows: NDArray[np.int64], target: int, links: Links) -> None:
         staying = [int(row) for row in rows if self.draft.codes[row] == target]
-        shown = {int(self.twin[row]): row for row in reversed(staying)}
+        groups = self.catalog.group_codes
+        of_a_group_last = sorted(staying[::-1], key=lambda row: groups[row] != NONE)  # and stands for its doubles
+        shown = {int(self.twin[row]): row for row in of_a_group_last}
         for row in rows:
             if self.draft.codes[row] == target:
                 continue
             double = shown.setdefault(int(self.twin[row]), int(row))
-            groups = self.catalog.group_codes
             if double != row and (groups[row] == NONE or groups[double] != NONE):
                 self.draft.leave_out({int(row): repeats(self.catalog.paths[double])})
                 continue
