@@ -326,7 +326,7 @@ def start_script(tmp_path, items):
     deadline = time.monotonic() + 10
     while len(workers := psutil.Process(process.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)  # until they have begun
+    time.sleep(0.6)  # until they have begun; not a multiple of the quarter of a second after which the engine looks round
     assert len(workers) == 2
     return process, workers
 

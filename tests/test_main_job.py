@@ -12,7 +12,7 @@ import pytest
 from dataaudit import Config, pipeline
 from dataaudit.fixers import plan_folder
 from dataaudit.fixers.apply import apply
-from dataaudit.reports import FORMATS
+from dataaudit.reports.formats import FORMATS
 
 
 def found(report) -> dict[str, set[tuple[str, ...]]]:

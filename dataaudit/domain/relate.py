@@ -120,10 +120,11 @@ class CopyGraph:
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Return the copy groups of two rows and more, each ascending, sorted by their first row."""
         order = np.argsort(self.component, kind="stable")
-        _, starts, sizes = np.unique(self.component[order], return_index=True, return_counts=True)
-        return tuple(
-            tuple(int(row) for row in order[start : start + size]) for start, size in zip(starts, sizes, strict=True) if size > 1
-        )
+        ends = np.append(np.flatnonzero(np.diff(self.component[order])) + 1, len(order))
+        starts = np.append(0, ends[:-1])
+        several = ends - starts > 1
+        runs = zip(starts[several].tolist(), ends[several].tolist(), strict=True)
+        return tuple(tuple(order[start:end].tolist()) for start, end in runs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

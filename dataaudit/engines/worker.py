@@ -218,6 +218,7 @@ def serve(item_timeout: float, item_memory: int, turns: int | None = None, prepa
             _send(answers, payload)
         except OSError:  # the parent has gone
             os._exit(1)
+    os._exit(0)  # all is sent; what libraries tidy up at their end would keep the parent waiting a tenth of a second
 
 
 def _pickled_error(error: Exception) -> bytes:

@@ -280,14 +280,17 @@ def _stamps(root: Path, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArra
     latest = time.time_ns() - _RACY_NS
     found: list[int] = []
     trusted = np.zeros(len(paths), bool)
+    look, prefix = os.stat, f"{root}/"
     for row, path in enumerate(paths):
         try:
-            status = os.stat(f"{root}/{path}")  # noqa: PTH116 - a Path object each would cost more than the call
+            status = look(prefix + path)
         except (OSError, ValueError):
             continue
         changed, touched = status.st_mtime_ns, status.st_ctime_ns
         if changed < latest and touched < latest and stat.S_ISREG(status.st_mode):
-            device, inode = _signed(status.st_dev), _signed(status.st_ino)
+            device, inode = status.st_dev, status.st_ino
+            if (device | inode) >> 63:
+                device, inode = _signed(device), _signed(inode)
             if device is not None and inode is not None:
                 trusted[row] = True
                 found += (device, inode, status.st_size, changed, touched)

@@ -157,7 +157,9 @@ def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     counts = catalog.counts()
     beside = [bool(catalog.split_folders) and bool(counts[code].any()) for code in range(len(ROLES) + 1)]
     no_class = np.array(beside)[catalog.split_codes] & (catalog.label_codes == NONE)
-    extensions, contents = list(map(_extension, catalog.paths)), features.format.tolist()
+    endings = [path[path.rfind(".") :] for path in catalog.paths]  # without a point its last character, which is no ending
+    known = {ending: _extension(ending) for ending in set(endings)}
+    extensions, contents = [known[ending] for ending in endings], features.format.tolist()
     odd = {kind for kind in set(zip(extensions, contents, strict=True)) if not _usual(*kind)}
     kinds = zip(extensions, contents, no_class.tolist(), strict=True)
     for row in [row for row, (extension, content, lost) in enumerate(kinds) if lost or (extension, content) in odd]:

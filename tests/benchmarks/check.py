@@ -93,6 +93,7 @@ def run(root: Path, folder: str, changed: int, neighbours: int) -> None:
         "--config",
         str(options),
     ]
+    installed = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # pip compiles modules
     for attempt in range(3):
         new = [
             save(
@@ -102,7 +103,7 @@ def run(root: Path, folder: str, changed: int, neighbours: int) -> None:
             for number in range(changed)
         ]
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run([*command, *map(str, new)], capture_output=True, text=True, check=False, env=os.environ)
+        done = subprocess.run([*command, *map(str, new)], capture_output=True, text=True, check=False, env=installed)
         wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         print(f"{changed} changed, {neighbours} neighbours: {wall:.2f} s wall, {cpu:.2f} s of processors, exit {done.returncode}")

@@ -45,6 +45,8 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif")
 SIDE, LARGE, SMALL, SMALL_FILES = 500, (4000, 3000), 32, 10_000
 GRAIN = 6.0
 START_FILES = 2
+INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""The environment of every tool: pip compiles what it installs, and so may the first run of a tool from its sources."""
 BARE = "bare limit"
 SCAN, PLAIN, AGAIN = "scan", "scan without transformed copies", "scan again (its cache)"
 PEERS = {
@@ -225,7 +227,7 @@ def seconds(tool: Tool, files: str, jobs: int) -> float | None:
     command = [part.replace("{files}", files).replace("{jobs}", str(jobs)) for part in tool.command]
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
-        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=errors)
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=errors, env=INSTALLED)
         wall = time.perf_counter() - start
         if done.returncode not in ({0, 1} if "dataaudit" in command else {0}):  # 1: findings
             errors.seek(0)
