@@ -36,8 +36,8 @@ def refuse_previous(config: Config) -> None:
 
 def tell(report: Report, form: str, targets: Sequence[tuple[str, Path]]) -> None:
     """Write the files, then print to stdout, in colour where it is a terminal and NO_COLOR is not set."""
-    from dataaudit.reports.formats import FORMATS as RENDERERS  # noqa: PLC0415
     from dataaudit.reports import text  # noqa: PLC0415
+    from dataaudit.reports.formats import FORMATS as RENDERERS  # noqa: PLC0415
     from dataaudit.reports.write import write  # noqa: PLC0415
 
     for target_form, path in targets:

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
-_FINE, _COARSE = 1.2, 4.0  # standard deviations of the band, pixels
+_BANDS: Final = {SIDE: (1.2, 4.0), SIDE // 2: (2.0, 5.0)}
+"""Standard deviations of the band by side, pixels. That of tiny pictures is coarser: an augmented copy of one was interpolated at
+the scale of its finest details (of 32-px copies by Keras's layers .78 are proved by the band of large pictures, .90 by this)."""
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
 _SHOWN: Final = 0.6  # share of a window
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
@@ -333,7 +335,7 @@ def _texture(picture: NDArray[np.float32]) -> int:
 
 def _band(picture: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """Band-pass a square; where only a part of it is shown, as if the rest did not exist (normalised convolution)."""
-    fine, coarse = _blur(len(picture), _FINE), _blur(len(picture), _COARSE)
+    fine, coarse = (_blur(len(picture), sigma) for sigma in _BANDS[len(picture)])
     if shown is None:
         return (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
     masked = picture * shown

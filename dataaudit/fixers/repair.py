@@ -172,7 +172,7 @@ class Straddling:
     def _send(self, rows: NDArray[np.int64], target: int, links: Links) -> None:
         staying = [int(row) for row in rows if self.draft.codes[row] == target]
         groups = self.catalog.group_codes
-        of_a_group_last = sorted(staying[::-1], key=lambda row: groups[row] != NONE)  # and stands for its doubles
+        of_a_group_last = sorted(staying, key=lambda row: (groups[row] != NONE, -row))  # the last stands for its doubles
         shown = {int(self.twin[row]): row for row in of_a_group_last}
         for row in rows:
             if self.draft.codes[row] == target:
