@@ -71,7 +71,7 @@ def test_the_same_dataset_gets_the_same_plan_again(folder, dataset, ratios, offl
 def test_what_was_placed_stays_where_nothing_joins_it_to_something_else(folder, dataset, other, data):
     first = planned(dataset, folder, Config(remake=True))
     assume(first is not None)
-    far = max(file.content for file in dataset.files) + 1
+    far = max(*(file.content for file in dataset.files), *(content for a, b, *_ in dataset.links for content in (a, b)), 0) + 1
     split = dataset.files[0].split is not None
     files = [
         replace(
