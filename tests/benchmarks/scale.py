@@ -6,7 +6,8 @@ The files are real and empty, so that the walk is real; what is measured of them
 decoded. Of the rows 1 % are exact copies of another row, 2 % near copies, 1 % mirrored ones, .5 % lie in one cluster of
 look-alikes within a few bits of each other (near-blank pictures), 1 % in such clusters of a hundred, 5 % in declared groups;
 the other hashes are random. 100 classes; train, val and test. The verifier is *synthetic* too: it knows which rows are copies
-and answers in this process, so that the time of ``relate`` is that of everything but looking at pictures.
+and answers in this process, so that the time of ``relate`` is that of everything but looking at pictures. Its columns lie
+where those of measured pictures do: the large ones in files, which count as resident where they are looked at.
 
 Each size runs in a process of its own. Printed for each stage: wall seconds, CPU seconds (of all threads), the most
 resident memory while it ran, and how both grow from one size to the next; from 10⁵ to 10⁶ the aim is at most 15 times.
@@ -37,6 +38,7 @@ from dataaudit.dedup import relate
 from dataaudit.dedup.candidates import descriptor_neighbours, dihedral_hash
 from dataaudit.dedup.verify import Answer
 from dataaudit.domain import DIHEDRAL, PROPERTY_NAMES, Failure, FeatureTable, Measurements, Plan, Report, Transform
+from dataaudit.features import mapped
 from dataaudit.fixers import plan_folder
 from dataaudit.fixers.augmentation import plan_augmentation
 from dataaudit.fixers.class_weights import weigh
@@ -208,7 +210,17 @@ def make_features(truth: Truth, made: np.ndarray, rng: np.random.Generator) -> F
     }
     like = one_measured()
     others = {field.name for field in fields(FeatureTable)} - drawn.keys()
-    return FeatureTable(**drawn, **{name: np.repeat(getattr(like, name), rows, axis=0) for name in others})
+    columns = drawn | {name: np.broadcast_to(getattr(like, name), (rows, *getattr(like, name).shape[1:])) for name in others}
+    return FeatureTable(**{name: column if name == "failures" else as_measured(column) for name, column in columns.items()})
+
+
+def as_measured(column: np.ndarray) -> np.ndarray:
+    """Return a column where ``features.measure`` has it: a large one lies in a file."""
+    found = mapped.column(column.shape, column.dtype)
+    for start in range(0, len(column), 50_000):
+        found[start : start + 50_000] = column[start : start + 50_000]
+        mapped.release(found)
+    return found
 
 
 def one_measured() -> FeatureTable:
