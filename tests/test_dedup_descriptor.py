@@ -80,7 +80,20 @@ def test_the_search_finds_what_looking_at_everything_finds(described, neighbours
                 expected.add((min(rows[i], rows[j]), max(rows[i], rows[j])))
     assert set(zip(found.a, found.b, strict=True)) == expected
     assert expected
-    assert (found.orientation == -1).all()
+
+
+def test_a_nomination_by_descriptor_is_tried_in_the_orientation_in_which_the_hashes_are_nearest(described):
+    everything = np.concatenate([described[:20]] * 2).astype(np.float16)
+    features, rng = table(everything), np.random.default_rng(0)
+    features.phash256[:] = rng.integers(0, 2**63, features.phash256.shape, np.uint64)
+    expected = {}
+    for row in range(20):
+        turn = int(rng.integers(8))
+        features.phash256[row + 20, 0] = features.phash256[row, turn] ^ np.uint64(0b1011)  # near, and not the same
+        expected[row, row + 20] = turn
+    found = descriptor_neighbours(features, np.arange(40), Config())
+    told = dict(zip(zip(found.a.tolist(), found.b.tolist(), strict=True), found.orientation.tolist(), strict=True))
+    assert {pair: told[pair] for pair in expected} == expected
 
 
 def test_no_neighbours_and_no_pictures_are_no_nominations(described):

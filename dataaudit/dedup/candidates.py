@@ -126,13 +126,26 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     least = descriptor_least(len(rows), config)
     found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least)
     first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
-    wanted = by_score(first, second, found.score)
-    return replace(wanted.only(borne_out(features, wanted, least, config)), index_recall=found.recall)
+    return replace(by_score(features, first, second, found.score, least, config), index_recall=found.recall)
 
 
-def by_score(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> Nominations:
-    """Return nominations, ``a < b``, by normalised score of the descriptors; no orientation is known."""
-    return closest(a, b, np.full(len(a), -1), _AFTER_HASHES + (1.0 - score) / 2.0)
+def by_score(
+    features: FeatureTable,
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    score: NDArray[np.float64],
+    least: float,
+    config: Config,
+) -> Nominations:
+    """Return nominations, ``a < b``, by normalised score of the descriptors, of those that the local features bear out.
+
+    Each in the orientation in which the perceptual hashes are nearest, however far they are: it is tried as it is, for what is
+    covered in good part cannot be registered, and often was not moved.
+    """
+    wanted = closest(a, b, np.full(len(a), -1), _AFTER_HASHES + (1.0 - score) / 2.0)
+    found = wanted.only(borne_out(features, wanted, least, config))
+    apart = np.stack([distance256(features, found.a, orientation, found.b) for orientation in range(DIHEDRAL)])
+    return replace(found, orientation=apart.argmin(axis=0))
 
 
 def borne_out(features: FeatureTable, wanted: Nominations, least: float, config: Config) -> NDArray[np.bool_]:

@@ -13,7 +13,6 @@ import numpy as np
 from dataaudit.dedup.candidates import (
     NOT_MEAN,
     Nominations,
-    borne_out,
     by_content,
     by_score,
     closest,
@@ -90,8 +89,7 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     blocks = [few[start : start + block] for start in range(0, len(few), block)]
     best = [_best(features.descriptor, rows, some, background, least, _MORE * config.neighbours) for some in blocks]
     a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
-    wanted = by_score(np.minimum(a, b), np.maximum(a, b), score)
-    return wanted.only(borne_out(features, wanted, least, config))
+    return by_score(features, np.minimum(a, b), np.maximum(a, b), score, least, config)
 
 
 def _best(

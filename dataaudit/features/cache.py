@@ -288,9 +288,7 @@ def _stamps(root: Path, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArra
             continue
         changed, touched = status.st_mtime_ns, status.st_ctime_ns
         if changed < latest and touched < latest and stat.S_ISREG(status.st_mode):
-            device, inode = status.st_dev, status.st_ino
-            if (device | inode) >> 63:
-                device, inode = _signed(device), _signed(inode)
+            device, inode = _signed(status.st_dev), _signed(status.st_ino)
             if device is not None and inode is not None:
                 trusted[row] = True
                 found += (device, inode, status.st_size, changed, touched)
