@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.calibrate import LOOKS, Thresholds, calibrate, unlike_pairs
-from dataaudit.dedup.candidates import nominate
+from dataaudit.dedup.candidates import AFTER_HASHES, nominate
 from dataaudit.dedup.components import copy_groups_of
 from dataaudit.dedup.memory import Memory
 from dataaudit.dedup.overlay import ENOUGH_TEXTURE
@@ -241,11 +241,13 @@ def _verify(
     """Verify the nominations in rounds, and enter what is found."""
     a, b, distance, orientations = _by_pair(nominations)
     configured = Thresholds.of(config)
+    alike = thresholds != configured  # pictures of a kind: only what the hashes nominate is compared, and as it is
+    orientations = [() if alike and far else turns for turns, far in zip(orientations, distance >= AFTER_HASHES, strict=True)]
     waiting = np.arange(len(a))
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
-        answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen], align=thresholds == configured)
+        answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen], align=not alike)
         done = len(a) - len(waiting)
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
             verified.settle(row_a, row_b, answer, thresholds, configured)

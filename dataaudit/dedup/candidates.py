@@ -40,7 +40,8 @@ _LEAST_RADIUS: Final = 4
 _FEW_KEYPOINTS: Final = 24
 _A_FAR: Final = 1.5  # features that a score as much again above the least as descriptor_far stands for (measured)
 _BLOCK: Final = 4096
-_AFTER_HASHES: Final = 1.0  # a hash is the surer sign, and is asked about first
+AFTER_HASHES: Final = 1.0
+"""The least distance of a nomination by descriptor: a hash is the surer sign, and is asked about first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +143,7 @@ def by_score(
     Each in the orientation in which the perceptual hashes are nearest, however far they are: it is tried as it is, for what is
     covered in good part cannot be registered, and often was not moved.
     """
-    wanted = closest(a, b, np.full(len(a), -1), _AFTER_HASHES + (1.0 - score) / 2.0)
+    wanted = closest(a, b, np.full(len(a), -1), AFTER_HASHES + (1.0 - score) / 2.0)
     found = wanted.only(borne_out(features, wanted, least, config))
     apart = np.stack([distance256(features, found.a, orientation, found.b) for orientation in range(DIHEDRAL)])
     return replace(found, orientation=apart.argmin(axis=0))
@@ -161,7 +162,7 @@ def borne_out(features: FeatureTable, wanted: Nominations, least: float, config:
         few[part] = features.keypoints[part].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
         release(features.keypoints)
     unheard = few[wanted.a] | few[wanted.b]
-    score = 1.0 - 2.0 * (wanted.distance - _AFTER_HASHES)
+    score = 1.0 - 2.0 * (wanted.distance - AFTER_HASHES)
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
     fewer = np.maximum(_A_FAR * ((score - least) / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
     asked = np.flatnonzero(~unheard)
