@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 from scipy.stats import norm
 
+import dataaudit.dedup as module
 from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
-from dataaudit.dedup.candidates import dihedral_hash, inverse
+from dataaudit.dedup.candidates import AFTER_HASHES, Nominations, dihedral_hash, inverse
 from dataaudit.dedup.components import components
 from dataaudit.dedup.hamming import BITS, cover, pairs_within, plan_bands, searches_within
 from dataaudit.dedup.threads import in_order
@@ -273,6 +274,15 @@ def test_a_thumbnail_of_a_tiny_picture_is_found(tmp_path):
     assert groups == [{"a/04.png", "b/large.png"}, {"a/05.png", "b/mirror.jpg"}]
 
 
+class Here:
+    """An engine that works in this process."""
+
+    def map_batches(self, function, items, *, batch_size, progress=None):  # noqa: ARG002 - the engines' interface
+        for start in range(0, len(items), batch_size):
+            part = items[start : start + batch_size]
+            yield part, function(part, lambda _: None)
+
+
 def template(seed: int) -> Image.Image:
     """A product on a printed template: what all have in common is much stronger than what sets them apart."""
     common = np.asarray(photo(1000, (160, 120)), np.float64)
@@ -299,6 +309,29 @@ class TestCalibration:
         assert graph.calibration.pairs > 120
         assert graph.calibration.look_alikes > 0
         assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/07.png", "b/same-pixels.bmp"]]
+
+    @pytest.mark.parametrize(("make", "turns"), [(template, ()), (lambda seed: photo(seed, (160, 120)), (0,))])
+    def test_where_pictures_are_of_one_kind_what_the_descriptor_nominates_is_not_compared(
+        self, tmp_path, monkeypatch, make, turns
+    ):
+        def nominated(_features, rows, _config):
+            a, b = rows[:-1], rows[1:]
+            return Nominations(a, b, np.zeros(len(a), np.int64), np.full(len(a), AFTER_HASHES + 0.1))
+
+        asked = []
+        answer_all = module.answer_all
+        monkeypatch.setattr(module, "nominate", nominated)
+        monkeypatch.setattr(
+            module, "answer_all", lambda questions, begin: asked.append(questions) or answer_all(questions, begin)
+        )
+        for seed in range(50):
+            save(make(seed), tmp_path / f"a/{seed:02}.png")
+        catalog = find(tmp_path, Config())
+        with LocalEngine(jobs=1, item_timeout=60, item_memory=512) as engine:
+            features = measure(catalog, Config(), engine)
+        relate(catalog, features, Config(), Here())
+        assert {question.orientations for question in asked[-1]} == {turns}
+        assert {question.align for question in asked[-1]} == {turns == (0,)}
 
     def test_thresholds_are_those_that_less_than_one_unlike_pair_is_expected_to_reach(self):
         rng = np.random.default_rng(0)
