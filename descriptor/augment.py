@@ -89,7 +89,7 @@ class Augmenter:
 
     def _affine_maps(self, n: int) -> tf.Tensor:
         """Draw n maps from output to input pixels, shape (n, 8)."""
-        policy = self.chance((n,), 0.35)  # all of Keras's parameters at once
+        policy = self.chance((n,), 0.42)  # all of Keras's parameters at once
         crop = self.chance((n,), 0.25) * (1.0 - policy)
         moves = self.chance((n,), 0.88)
 
@@ -210,7 +210,7 @@ class Augmenter:
         one = (n, 1, 1, 1)
         kind = self.uniform(one)
         text, patch = kind < 0.4, kind > 0.65
-        area = self.uniform(one, 0.02, 0.34) * tf.where(text, 1.5, 1.0)
+        area = self.uniform(one, 0.02, 0.42) * tf.where(text, 1.5, 1.0)
         aspect = tf.exp(self.uniform(one, -0.9, 0.9) + tf.where(text, 0.5, 0.0))
         width, height = tf.minimum(tf.sqrt(area * aspect), 1.0), tf.minimum(tf.sqrt(area / aspect), 1.0)
         y, x = _grid()

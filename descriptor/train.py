@@ -30,7 +30,7 @@ WARMUP_STEPS = 100
 WEIGHT_DECAY = 0.02
 SAVE_EVERY = 300
 """Seconds."""
-UNTOUCHED = 0.3
+UNTOUCHED = 0.2
 """Share of the pairs whose first copy is the picture itself."""
 
 
