@@ -72,7 +72,8 @@ def relate(
         only: rows to find the copies of, and what those are copies of in turn; None: all. Byte- and pixel-identical
             files are told of all rows, and so are the rows too flat to be compared.
         cache: knows what pairs of contents were compared before.
-        touching: (n,) nominate among all as ever, but verify only the nominations that such a row is part of; None: all.
+        touching: (n,) nominate among all as ever, but verify only the nominations that such a row is part of, and of what
+            is alike to one but for a region (else twins would pass for strangers who share a frame with it); None: all.
 
     Returns:
         Every pair found. Pairs inside one component that were not needed to join it may be missing where a picture
@@ -89,13 +90,15 @@ def relate(
     verified, calibration = _Verified(catalog.label_codes), None
     thresholds: Thresholds | None = None
     recall: IndexRecall | None = None
-    for nominations in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
-        if touching is not None:
-            nominations = nominations.of(touching)  # noqa: PLW2901 - what is left of them
+    for nominated in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
+        nominations = nominated if touching is None else nominated.of(touching)
         if thresholds is None:
             thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
         recall = recall or nominations.index_recall
         _verify(nominations, verifier, thresholds, config, verified, progress)
+        if touching is not None:
+            alike = verified.partly_alike & ~touching
+            _verify(nominated.only(alike[nominated.a] & alike[nominated.b]), verifier, thresholds, config, verified, None)
     verified.take_out_framed()
     pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
@@ -209,6 +212,13 @@ class _Verified:
     def whole(self) -> list[CopyPair]:
         """The pairs that differ in no region."""
         return [pair for pair in self.pairs if pair.differs is None]
+
+    @property
+    def partly_alike(self) -> NDArray[np.bool_]:
+        """(rows,) whether a picture is alike to another but for a region."""
+        found = np.zeros(len(self.labels), bool)
+        found[[row for pair in self.pairs if pair.differs is not None for row in (pair.a, pair.b)]] = True
+        return found
 
     def settle(self, a: int, b: int, answer: Answer | None, thresholds: Thresholds, configured: Thresholds) -> None:
         """Settle one answer: a copy, no copy, or not comparable."""

@@ -157,7 +157,7 @@ def _make_all(plantings: Sequence[_Planting], begin: Callable[[int], None], *, m
 def _catalog(
     measurements: Measurements, sources: Sequence[int], families: Sequence[int], files: Sequence[Path]
 ) -> tuple[Catalog, NDArray[np.int64]]:
-    """Return the dataset with the planted files behind it, and the dataset's rows that are in it.
+    """Return the dataset with the planted files, each under its source's label, behind it, and the dataset's rows that are in it.
 
     Of pictures that are planted on both sides the original, and its copies, are left out.
     """
@@ -168,7 +168,7 @@ def _catalog(
     return replace(
         catalog,
         paths=(*(catalog.paths[row] for row in kept), *map(str, files)),  # root / an absolute path is that path
-        label_codes=np.concatenate([catalog.label_codes[kept], absent.astype(np.int32)]),
+        label_codes=np.concatenate([catalog.label_codes[kept], catalog.label_codes[list(sources)]]),
         split_codes=np.concatenate([catalog.split_codes[kept], absent.astype(np.int8)]),
         group_codes=np.concatenate([catalog.group_codes[kept], absent.astype(np.int32)]),
     ), kept
