@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import dataaudit
-from dataaudit.reports import FORMATS
+from dataaudit.reports.formats import FORMATS
 from reports_fixture import clean, crowded, hostile, unsplit
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -135,7 +135,7 @@ def _calibrated(
     thresholds, calibration = Thresholds.of(config), None
     for pictures, caution in LOOKS if len(nominations) else ():
         a, b = unlike_pairs(features, leaders, config, pictures)
-        answers = list(verifier.ask(a, b, [(0,)] * len(a), align=True))
+        answers = list(verifier.ask(a, b, [(0,)] * len(a), [False] * len(a), align=True))
         thresholds, calibration = calibrate(answers, len(leaders), config, caution)
         if calibration.pairs and not calibration.raised:
             break
@@ -170,7 +170,13 @@ class _Verifier:
         self._memory = memory
 
     def ask(
-        self, a: Sequence[int], b: Sequence[int], orientations: Sequence[tuple[int, ...]], *, align: bool
+        self,
+        a: Sequence[int],
+        b: Sequence[int],
+        orientations: Sequence[tuple[int, ...]],
+        guessed: Sequence[bool],
+        *,
+        align: bool,
     ) -> Iterator[Answer | None]:
         """Yield an answer a pair, in order; None where the pair took its worker down."""
         questions = [
@@ -182,8 +188,9 @@ class _Verifier:
                 self._enough.proved,
                 self._enough.registered_proved,
                 self._max_pixels,
+                guess,
             )
-            for row_a, row_b, turns in zip(a, b, orientations, strict=True)
+            for row_a, row_b, turns, guess in zip(a, b, orientations, guessed, strict=True)
         ]
         if self._memory is None:
             yield from self._asked(questions)
@@ -252,12 +259,14 @@ def _verify(
     a, b, distance, orientations = _by_pair(nominations)
     configured = Thresholds.of(config)
     alike = thresholds != configured  # pictures of a kind: only what the hashes nominate is compared, and as it is
-    orientations = [() if alike and far else turns for turns, far in zip(orientations, distance >= AFTER_HASHES, strict=True)]
+    guessed = distance >= AFTER_HASHES
+    orientations = [() if alike and guess else turns for turns, guess in zip(orientations, guessed, strict=True)]
     waiting = np.arange(len(a))
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
-        answers = verifier.ask(rows_a, rows_b, [orientations[pair] for pair in chosen], align=not alike)
+        turns = [orientations[pair] for pair in chosen]
+        answers = verifier.ask(rows_a, rows_b, turns, guessed[chosen].tolist(), align=not alike)
         done = len(a) - len(waiting)
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
             verified.settle(row_a, row_b, answer, thresholds, configured)

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
-_BANDS: Final = {SIDE: (1.2, 4.0), SIDE // 2: (2.0, 5.0)}
+_BANDS: Final = {SIDE: (1.2, 4.0), SIDE // 2: (1.6, 4.0)}
 """Standard deviations of the band by side, pixels. That of tiny pictures is coarser: an augmented copy of one was interpolated at
-the scale of its finest details (of 32-px copies by Keras's layers .78 are proved by the band of large pictures, .90 by this)."""
+the scale of its finest details (of 32-px copies by Keras's layers .78 are proved by the band of large pictures, .88 by this;
+2 and 5 prove .90, and two photographs of one building)."""
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
 _SHOWN: Final = 0.6  # share of a window
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
@@ -59,6 +60,8 @@ class Question:
     enough_registered: tuple[float, float]
     """Those that need no better one; also asked of what is not covered."""
     max_pixels: int
+    guessed: bool = False
+    """Whether no more than a guess stands behind the orientations: they are asked what a registration is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Answer:
     overlap: float = 1.0
     """The share of b that a shows."""
     registered: bool = False
-    """Whether a had to be registered onto b."""
+    """Whether a had to be registered onto b, or its orientation be guessed."""
     covered: Covered | None = None
     """What stands around a region in which the two truly differ; None where there is no such region."""
     failure: str = ""
@@ -123,7 +126,7 @@ def answer(question: Question) -> Answer:
         a, b = _seen(question.a, question.max_pixels), _seen(question.b, question.max_pixels)
     except DecodeError as error:
         return Answer(0.0, 0.0, (0, 0), failure=str(error))
-    best = _as_it_is(a, b, question.orientations)
+    best = replace(_as_it_is(a, b, question.orientations), registered=question.guessed)
     if question.align and best.comparable and not best.settles(question):
         registered = _registered(a, b, best.textured, question)
         if registered is not None and registered.likeness > best.likeness:
