@@ -332,6 +332,7 @@ class TestCalibration:
         relate(catalog, features, Config(), Here())
         assert {question.orientations for question in asked[-1]} == {turns}
         assert {question.align for question in asked[-1]} == {turns == (0,)}
+        assert all(question.guessed for question in asked[-1])
 
     def test_thresholds_are_those_that_less_than_one_unlike_pair_is_expected_to_reach(self):
         rng = np.random.default_rng(0)

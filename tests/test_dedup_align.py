@@ -133,6 +133,21 @@ def test_a_tiny_copy_that_was_interpolated_three_times_is_proved(tmp_path):
     assert proved >= 28  # 24 by the band of large pictures
 
 
+def test_a_guessed_orientation_is_asked_what_a_registration_is_asked(tmp_path):
+    picture = photo(5, (240, 200))
+    grain = np.random.default_rng(0).normal(0, 55, (200, 240, 3))
+    noisy = Image.fromarray(np.clip(np.asarray(picture, np.float64) + grain, 0, 255).astype(np.uint8))
+    files = save(picture, tmp_path / "a.png"), save(noisy, tmp_path / "b.png")
+    thresholds = Thresholds.of(Config())
+    named, guessed = (
+        answer(Question(*files, (0,), False, thresholds.proved, thresholds.registered_proved, 10**8, guess))
+        for guess in (False, True)
+    )
+    assert named.reaches((0.95, 0.85)), named
+    assert not named.reaches((0.97, 0.92)), named
+    assert (thresholds.verdict(named), thresholds.verdict(guessed)) == ("proved", "probable")
+
+
 def test_unrelated_pictures_cannot_be_registered_well(tmp_path):
     paths = [save(photo(seed, (200, 160)), tmp_path / f"{seed}.png") for seed in range(10)]
     for number, a in enumerate(paths):

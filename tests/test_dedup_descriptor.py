@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
-from dataaudit.dedup.candidates import descriptor_neighbours
+from dataaudit.dedup.candidates import AFTER_HASHES, descriptor_neighbours
 from dataaudit.dedup.neighbours import UNIT, in_units
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
@@ -94,6 +94,18 @@ def test_a_nomination_by_descriptor_is_tried_in_the_orientation_in_which_the_has
     found = descriptor_neighbours(features, np.arange(40), Config())
     told = dict(zip(zip(found.a.tolist(), found.b.tolist(), strict=True), found.orientation.tolist(), strict=True))
     assert {pair: told[pair] for pair in expected} == expected
+
+
+@pytest.mark.parametrize("size", [4, 8, 16, 30])
+def test_a_nomination_by_descriptor_is_never_as_near_as_one_by_hash(size):
+    rng = np.random.default_rng(size)
+    vectors = rng.normal(size=(size, DIMENSIONS))  # of so few nothing is near, and a score may exceed 1
+    vectors[1] = vectors[0] + 0.05 * vectors[1]
+    found = descriptor_neighbours(
+        table((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)), np.arange(size), Config()
+    )
+    assert len(found)
+    assert (found.distance >= AFTER_HASHES).all()
 
 
 def test_no_neighbours_and_no_pictures_are_no_nominations(described):

@@ -129,18 +129,26 @@ def test_a_copy_of_a_framed_picture_is_still_told(tmp_path):
     assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/0.png", "a/copy.jpg"]]
 
 
-def test_twins_are_no_strangers_that_share_a_frame_where_only_some_pictures_are_asked_about(tmp_path):
+@pytest.mark.parametrize("how", ["touching", "only"])
+@pytest.mark.parametrize(("label", "verdict"), [("a", "proved"), ("b", "probable")])
+def test_twins_are_no_strangers_that_share_a_frame_where_only_some_pictures_are_asked_about(tmp_path, how, label, verdict):
     for seed in range(12):
         save(photo(seed, (240, 200)), tmp_path / f"a/{seed:02}.png")
+    save(photo(50, (240, 200)), tmp_path / "b/other.png")
     save(photo(3, (240, 200)).resize((200, 160)), tmp_path / "a/twin.jpg", quality=80)
-    save(covered(photo(3, (240, 200)), (0.3, 0.3, 0.45, 0.4), photo(99, (120, 120))), tmp_path / "a/covered.png")
+    save(covered(photo(3, (240, 200)), (0.3, 0.3, 0.45, 0.4), photo(99, (120, 120))), tmp_path / label / "covered.png")
     config = Config(cache=False)
     catalog = find(tmp_path, config)
+    asked = np.array([path.endswith("covered.png") for path in catalog.paths])
     with LocalEngine(jobs=1, item_timeout=60, item_memory=2048) as engine:
         features = measure(catalog, config, engine)
-        touching = np.array([path == "a/covered.png" for path in catalog.paths])
-        graph = relate(catalog, features, config, engine, touching=touching)
-    groups = [[catalog.paths[row] for row in group] for group in graph.groups()]
-    assert groups == [["a/03.png", "a/covered.png", "a/twin.jpg"]]
+        graph = relate(catalog, features, config, engine, **{how: asked if how == "touching" else np.flatnonzero(asked)})
+    found = {frozenset((catalog.paths[pair.a], catalog.paths[pair.b])): pair.verdict for pair in graph.pairs}
+    assert found == {
+        frozenset(("a/03.png", "a/twin.jpg")): "proved",
+        frozenset(("a/03.png", f"{label}/covered.png")): verdict,
+        frozenset(("a/twin.jpg", f"{label}/covered.png")): verdict,
+    }
+    assert len(graph.pairs) == len(found)
     assert graph.calibration is not None
     assert graph.calibration.framed == 0

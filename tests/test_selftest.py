@@ -74,6 +74,8 @@ class TestRun:
             family for family in outcome.families if family.family in {"saved as JPEG", "quarter turns", "mirrored or flipped"}
         ]
         assert all(family.proved == family.planted for family in easy)
+        (covered,) = (family for family in outcome.families if family.family.startswith("covered"))
+        assert covered.proved == covered.planted > 0  # under its source's label: under another it would be no more than probable
 
     def test_nothing_else_is(self, outcome):
         assert outcome.strangers == ()  # nor the copy that the dataset has itself

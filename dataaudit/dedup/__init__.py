@@ -72,8 +72,7 @@ def relate(
         only: rows to find the copies of, and what those are copies of in turn; None: all. Byte- and pixel-identical
             files are told of all rows, and so are the rows too flat to be compared.
         cache: knows what pairs of contents were compared before.
-        touching: (n,) nominate among all as ever, but verify only the nominations that such a row is part of, and of what
-            is alike to one but for a region (else twins would pass for strangers who share a frame with it); None: all.
+        touching: (n,) nominate among all as ever, but verify only the nominations that such a row is part of; None: all.
 
     Returns:
         Every pair found. Pairs inside one component that were not needed to join it may be missing where a picture
@@ -90,15 +89,16 @@ def relate(
     verified, calibration = _Verified(catalog.label_codes), None
     thresholds: Thresholds | None = None
     recall: IndexRecall | None = None
-    for nominated in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
-        nominations = nominated if touching is None else nominated.of(touching)
+    for nominations in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
+        if touching is not None:
+            nominations = nominations.of(touching)  # noqa: PLW2901 - what is left of them
         if thresholds is None:
             thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
         recall = recall or nominations.index_recall
         _verify(nominations, verifier, thresholds, config, verified, progress)
-        if touching is not None:
-            alike = verified.partly_alike & ~touching
-            _verify(nominated.only(alike[nominated.a] & alike[nominated.b]), verifier, thresholds, config, verified, None)
+    of_some = touching is not None or only is not None
+    if of_some and thresholds is not None and verified.partly_alike.any():
+        _verify(_partners(features, leaders, config, verified), verifier, thresholds, config, verified, None)
     verified.take_out_framed()
     pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
@@ -126,6 +126,20 @@ def _searches(
         component = copy_groups_of(len(verified.labels), verified.pairs)
         joined = leaders[np.isin(component[leaders], component[asked])]
         wanted = np.setdiff1d(joined, asked)
+
+
+def _partners(features: FeatureTable, leaders: NDArray[np.int64], config: Config, verified: _Verified) -> Nominations:
+    """Nominate, of what is alike to another but for a region, the pairs that were not found yet.
+
+    Where only some pictures are asked about, twins would else pass for strangers that share a frame with one of these.
+    """
+    from dataaudit.dedup.few import nominate_few  # noqa: PLC0415
+
+    alike = verified.partly_alike
+    nominations = nominate_few(features, leaders, leaders[alike[leaders]], config)
+    found = {(pair.a, pair.b) for pair in verified.pairs}
+    pairs = zip(nominations.a.tolist(), nominations.b.tolist(), strict=True)
+    return nominations.only(np.array([bool(alike[a] and alike[b]) and (a, b) not in found for a, b in pairs], bool))
 
 
 def _calibrated(
@@ -258,15 +272,15 @@ def _verify(
     """Verify the nominations in rounds, and enter what is found."""
     a, b, distance, orientations = _by_pair(nominations)
     configured = Thresholds.of(config)
-    alike = thresholds != configured  # pictures of a kind: only what the hashes nominate is compared, and as it is
+    of_a_kind = thresholds != configured  # then only what the hashes nominate is compared, and as it is
     guessed = distance >= AFTER_HASHES
-    orientations = [() if alike and guess else turns for turns, guess in zip(orientations, guessed, strict=True)]
+    orientations = [() if of_a_kind and guess else turns for turns, guess in zip(orientations, guessed, strict=True)]
     waiting = np.arange(len(a))
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
         turns = [orientations[pair] for pair in chosen]
-        answers = verifier.ask(rows_a, rows_b, turns, guessed[chosen].tolist(), align=not alike)
+        answers = verifier.ask(rows_a, rows_b, turns, guessed[chosen].tolist(), align=not of_a_kind)
         done = len(a) - len(waiting)
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
             verified.settle(row_a, row_b, answer, thresholds, configured)

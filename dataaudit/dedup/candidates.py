@@ -51,7 +51,7 @@ class Nominations:
     a: NDArray[np.int64]
     b: NDArray[np.int64]
     orientation: NDArray[np.int64]
-    """See ``domain.DIHEDRAL``; -1 where the nominator knows of none, and a has to be registered onto b."""
+    """See ``domain.DIHEDRAL``; -1 where the nominator knows of none (ours do), and a has to be registered onto b."""
     distance: NDArray[np.float64]
     """The verifier is asked in this order; 0 to 1 by hash, 1 and more by descriptor."""
     index_recall: IndexRecall | None = None
@@ -143,7 +143,7 @@ def by_score(
     Each in the orientation in which the perceptual hashes are nearest, however far they are: it is tried as it is, for what is
     covered in good part cannot be registered, and often was not moved.
     """
-    wanted = closest(a, b, np.full(len(a), -1), AFTER_HASHES + (1.0 - score) / 2.0)
+    wanted = closest(a, b, np.full(len(a), -1), AFTER_HASHES + np.maximum(1.0 - score, 0.0) / 2.0)
     found = wanted.only(borne_out(features, wanted, least, config))
     apart = np.stack([distance256(features, found.a, orientation, found.b) for orientation in range(DIHEDRAL)])
     return replace(found, orientation=apart.argmin(axis=0))

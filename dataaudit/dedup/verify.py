@@ -5,7 +5,7 @@ cross-correlation in windows. Band and windows take brightness, contrast, colour
 the comparison; what remains is whether the *details* stand in the same places. ``median`` is the energy-weighted median
 over the textured windows, ``quartile`` their lower quartile: a copy is alike nearly everywhere, a look-alike here and there.
 
-First the orientations that the hashes named are tried as they are; where that does not do, a is registered onto b
+First the orientations that were named are tried as they are; where that does not do, a is registered onto b
 (``align``), and only the part of b that a shows is compared: fill, letterbox and what a crop cut off do not count.
 
 Blur and window means are products with fixed matrices, ``G X Gᵀ``, exact at the borders (reflected).
@@ -58,7 +58,7 @@ class Question:
     enough: tuple[float, float]
     """Median and quartile that need no registration."""
     enough_registered: tuple[float, float]
-    """Those that need no better one; also asked of what is not covered."""
+    """Those that need no better one; also asked of what is not covered, and of a guessed orientation."""
     max_pixels: int
     guessed: bool = False
     """Whether no more than a guess stands behind the orientations: they are asked what a registration is asked."""
@@ -129,7 +129,7 @@ def answer(question: Question) -> Answer:
     best = replace(_as_it_is(a, b, question.orientations), registered=question.guessed)
     if question.align and best.comparable and not best.settles(question):
         registered = _registered(a, b, best.textured, question)
-        if registered is not None and registered.likeness > best.likeness:
+        if registered is not None and (registered.settles(question) or registered.likeness > best.likeness):
             return registered
     return best
 

@@ -1,8 +1,9 @@
 """SELF-TEST: would copies of *these* pictures be found? Plant some whose source is known, search, and count.
 
 Each picture is copied once at most, so that no planted copy helps to find another. Copies are written to a temporary
-folder, never into the dataset; they are searched for among all pictures of the dataset by the very stages that a scan
-runs, and pairs that no planted copy is part of are left out of the verification. Truth is the source, never the verifier.
+folder, never into the dataset; they are searched for, each under its source's label, among all pictures of the dataset by the
+very stages that a scan runs; of the pairs that no planted copy is part of only those are verified whose pictures are alike to
+one but for a region. Truth is the source, never the verifier.
 """
 
 from __future__ import annotations
