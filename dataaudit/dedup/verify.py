@@ -37,8 +37,8 @@ SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
 _BANDS: Final = {SIDE: (1.2, 4.0), SIDE // 2: (1.6, 4.0)}
 """Standard deviations of the band by side, pixels. That of tiny pictures is coarser: an augmented copy of one was interpolated at
-the scale of its finest details (of 32-px copies by Keras's layers .78 are proved by the band of large pictures, .88 by this;
-2 and 5 prove .90, and two photographs of one building)."""
+the scale of its finest details (of 32-px copies by Keras's layers .74 are proved by the band of large pictures, .87 by this; 2
+and 5 prove .02 more, and two photographs of one building)."""
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
 _SHOWN: Final = 0.6  # share of a window
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
