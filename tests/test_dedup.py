@@ -26,6 +26,7 @@ from dataaudit.dedup.verify import SIDE, Answer, compare, turned
 from dataaudit.domain import DIHEDRAL
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
+from engines import Inline
 from pictures import photo, save
 
 if TYPE_CHECKING:
@@ -274,15 +275,6 @@ def test_a_thumbnail_of_a_tiny_picture_is_found(tmp_path):
     assert groups == [{"a/04.png", "b/large.png"}, {"a/05.png", "b/mirror.jpg"}]
 
 
-class Here:
-    """An engine that works in this process."""
-
-    def map_batches(self, function, items, *, batch_size, progress=None):  # noqa: ARG002 - the engines' interface
-        for start in range(0, len(items), batch_size):
-            part = items[start : start + batch_size]
-            yield part, function(part, lambda _: None)
-
-
 def template(seed: int) -> Image.Image:
     """A product on a printed template: what all have in common is much stronger than what sets them apart."""
     common = np.asarray(photo(1000, (160, 120)), np.float64)
@@ -329,7 +321,7 @@ class TestCalibration:
         catalog = find(tmp_path, Config())
         with LocalEngine(jobs=1, item_timeout=60, item_memory=512) as engine:
             features = measure(catalog, Config(), engine)
-        relate(catalog, features, Config(), Here())
+        relate(catalog, features, Config(), Inline())
         assert {question.orientations for question in asked[-1]} == {turns}
         assert {question.align for question in asked[-1]} == {turns == (0,)}
         assert all(question.guessed for question in asked[-1])

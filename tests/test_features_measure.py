@@ -11,32 +11,14 @@ import pytest
 
 from dataaudit.config import Config
 from dataaudit.domain import Catalog, Failure, FeatureTable
-from dataaudit.engines import Lost
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import BATCH, measure
 from dataaudit.features.loader import outcome_of
+from engines import Inline
 from pictures import photo, save
 from zoo import zoo
 
 CONFIG = Config(max_pixels=1_000_000)
-
-
-class Inline:
-    """An engine that runs everything here, in batches of its own size."""
-
-    def __init__(self, size=None, lost=()):
-        self.size, self.lost = size, lost
-
-    def map_batches(self, function, items, *, batch_size, progress=None):
-        size = self.size or batch_size
-        for start in range(0, len(items), size):
-            batch = items[start : start + size]
-            if len(batch) == 1 and batch[0] in self.lost:
-                yield batch, Lost("timeout", "took longer than 1 s")
-            else:
-                yield batch, function(batch, lambda _index: None)
-            if progress:
-                progress(len(batch))
 
 
 def catalog_of(root, paths=None):

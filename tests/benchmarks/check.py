@@ -9,7 +9,6 @@ hashes and descriptors, which nothing looks like. Then 20 real photographs come 
 from __future__ import annotations
 
 import hashlib
-import os
 import resource
 import subprocess
 import sys
@@ -27,6 +26,8 @@ from dataaudit.features import _table
 from dataaudit.features.cache import Cache
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from speed import INSTALLED
+
 from pictures import photo, save
 
 
@@ -93,7 +94,6 @@ def run(root: Path, folder: str, changed: int, neighbours: int) -> None:
         "--config",
         str(options),
     ]
-    installed = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # pip compiles modules
     for attempt in range(3):
         new = [
             save(
@@ -103,7 +103,7 @@ def run(root: Path, folder: str, changed: int, neighbours: int) -> None:
             for number in range(changed)
         ]
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run([*command, *map(str, new)], capture_output=True, text=True, check=False, env=installed)
+        done = subprocess.run([*command, *map(str, new)], capture_output=True, text=True, check=False, env=INSTALLED)
         wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         print(f"{changed} changed, {neighbours} neighbours: {wall:.2f} s wall, {cpu:.2f} s of processors, exit {done.returncode}")

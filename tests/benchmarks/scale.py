@@ -6,7 +6,7 @@ The files are real and empty, so that the walk is real; what is measured of them
 decoded. Of the rows 1 % are exact copies of another row, 2 % near copies, 1 % mirrored ones, .5 % lie in one cluster of
 look-alikes within a few bits of each other (near-blank pictures), 1 % in such clusters of a hundred, 5 % in declared groups;
 the other hashes are random. 100 classes; train, val and test. The verifier is *synthetic* too: it knows which rows are copies
-and answers in this process, so that the time of ``relate`` is that of everything but looking at pictures. Its columns lie
+and answers in this process, so that the time of ``relate`` is that of everything but looking at pictures. The columns lie
 where those of measured pictures do: the large ones in files, which count as resident where they are looked at.
 
 Each size runs in a process of its own. Printed for each stage: wall seconds, CPU seconds (of all threads), the most
