@@ -29,7 +29,8 @@ def test_copies_agree_and_strangers_do_not(seed: int) -> None:
     picture, other = photo(seed, (320, 240)), photo(seed + 100, (320, 240))
     copies = [picture.resize((200, 150)), moved(picture, 15), picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
     own = features_of(picture)
-    counts = agreement(np.stack([own] * 4), np.stack([features_of(image) for image in [*copies, other]]))
+    features = np.stack([own, *(features_of(image) for image in [*copies, other])])
+    counts = agreement(features, np.zeros(4, np.int64), np.arange(1, 5))
     assert counts[:3].min() >= 6
     assert counts[3] < 6
 
@@ -47,7 +48,7 @@ def test_a_plain_picture_has_none() -> None:
     found = features_of(Image.new("L", (100, 60), 90))
     assert found.shape == (COUNT, WIDTH)
     assert not found.any()
-    assert agreement(found[None], found[None]).tolist() == [0]
+    assert agreement(found[None], np.array([0]), np.array([0])).tolist() == [0]
 
 
 def test_long_pictures_keep_their_positions_in_a_byte() -> None:
@@ -63,15 +64,15 @@ def test_the_count_is_the_largest_that_any_three_matches_give() -> None:
     features.append(np.where(rng.random((COUNT, 1)) < 0.9, 0, features[0]).astype(np.uint8))
     for first, second in combinations(range(len(features)), 2):
         expected = max(slow_count(features[first], features[second], mirrored=mirrored) for mirrored in (False, True))
-        assert agreement(features[first][None], features[second][None]).tolist() == [expected]
+        assert agreement(np.stack(features), np.array([first]), np.array([second])).tolist() == [expected]
 
 
 def test_threads_change_nothing() -> None:
     features = np.stack([features_of(photo(seed, (160, 120))) for seed in range(12)])
     first, second = np.divmod(np.arange(144), 12)
-    expected = agreement(features[first], features[second])
-    assert agreement(features[first], features[second], 3).tolist() == expected.tolist()
-    assert agreement(features[first][::-1], features[second][::-1]).tolist() == expected[::-1].tolist()  # nor does the block
+    expected = agreement(features, first, second)
+    assert agreement(features, first, second, 3).tolist() == expected.tolist()
+    assert agreement(features, first[::-1], second[::-1]).tolist() == expected[::-1].tolist()  # nor does the block
 
 
 def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> int:

@@ -30,8 +30,8 @@ def clustered(seed: int, size: int, *, spread: float = 0.6) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
-def looked_at(vectors: np.ndarray, order: np.ndarray, count: int, least: float) -> dict[tuple[int, int], float]:
-    """Every pair compared, one by one, in double precision."""
+def lists(vectors: np.ndarray, order: np.ndarray, count: int, least: float) -> dict[int, dict[int, float]]:
+    """The nearest of each, and their scores: every pair compared, one by one, in double precision."""
     whole = np.rint(vectors[order].astype(float) * neighbours.UNIT) / neighbours.UNIT
     similar = whole @ whole.T
     first, last = (min(rank, len(whole)) for rank in neighbours.NEAR)
@@ -39,8 +39,26 @@ def looked_at(vectors: np.ndarray, order: np.ndarray, count: int, least: float) 
     found = {}
     for i in range(len(whole)):
         scores = sorted((-(similar[i, j] - 0.5 * (near[i] + near[j])), j) for j in range(len(whole)) if j != i)
-        found |= {(int(order[i]), int(order[j])): -score for score, j in scores[:count] if -score >= least}
+        found[int(order[i])] = {int(order[j]): -score for score, j in scores[:count] if -score >= least}
     return found
+
+
+def looked_at(vectors: np.ndarray, order: np.ndarray, count: int, least: float) -> dict[tuple[int, int], float]:
+    """The pairs of which one is among the nearest of the other."""
+    found = lists(vectors, order, count, least)
+    return {pair(i, j): score for i, others in found.items() for j, score in others.items()}
+
+
+def pair(a: int, b: int) -> tuple[int, int]:
+    return min(int(a), int(b)), max(int(a), int(b))
+
+
+def scored(found: neighbours.Neighbours) -> dict[tuple[int, int], float]:
+    """The pairs and their scores, and that each was told once."""
+    pairs = list(zip(found.a.tolist(), found.b.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    assert (found.a < found.b).all()
+    return dict(zip(pairs, found.score.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -48,16 +66,30 @@ def looked_at(vectors: np.ndarray, order: np.ndarray, count: int, least: float) 
 def test_it_finds_what_looking_at_everything_finds(seed, count, monkeypatch):
     monkeypatch.setattr(neighbours, "_ROWS", 50)  # many tiles, and the best chosen again and again
     monkeypatch.setattr(neighbours, "_COLUMNS", 150)
-    monkeypatch.setattr(neighbours, "_PENDING", 100)
+    monkeypatch.setattr(neighbours, "_HELD", 1)
     monkeypatch.setattr(neighbours, "BACKGROUND", 200)
     vectors = clustered(seed, 330)
     order = np.random.default_rng(seed).permutation(330)
     found = nearest(vectors, order, count, 0.1)
     expected = looked_at(vectors, order, count, 0.1)
-    pairs = list(zip(found.query.tolist(), found.other.tolist(), strict=True))
-    assert len(pairs) > 80
-    assert set(pairs) == expected.keys()
-    np.testing.assert_allclose(found.score, [expected[pair] for pair in pairs], atol=1e-6)
+    assert len(expected) > 80
+    assert scored(found) == pytest.approx(expected, abs=1e-6)
+
+
+def test_it_asks_once_about_each_pair_which_to_keep(monkeypatch):
+    monkeypatch.setattr(neighbours, "_ROWS", 50)
+    vectors, order = clustered(4, 330), np.random.default_rng(4).permutation(330)
+    asked = []
+
+    def keep(a: np.ndarray, b: np.ndarray, score: np.ndarray) -> np.ndarray:
+        asked.append(scored(neighbours.Neighbours(a, b, score)))
+        return (a + b) % 2 == 0
+
+    found, everything = scored(nearest(vectors, order, 5, 0.1, keep)), scored(nearest(vectors, order, 5, 0.1))
+    assert len(asked) == 7
+    assert sum(map(len, asked)) == len(everything) > len(found) > 50
+    assert {p: score for part in asked for p, score in part.items()} == everything
+    assert found == {p: score for p, score in everything.items() if sum(p) % 2 == 0}
 
 
 def test_products_are_exact_in_single_precision():
@@ -76,16 +108,14 @@ def test_the_order_of_the_files_changes_nothing():
     place = np.empty(700, np.int64)
     place[shuffled] = np.arange(700)
     one, other = nearest(vectors, order, 5, 0.1), nearest(vectors[shuffled], place[order], 5, 0.1)
-    np.testing.assert_array_equal(one.query, shuffled[other.query])
-    np.testing.assert_array_equal(one.other, shuffled[other.other])
-    np.testing.assert_array_equal(one.score, other.score)
+    assert scored(one) == {pair(shuffled[a], shuffled[b]): score for (a, b), score in scored(other).items()}
 
 
 def test_two_are_enough_and_one_has_no_neighbour():
     vectors = clustered(3, 30)[[0, 0]]
     found = nearest(vectors, np.arange(2), 5, -1.0)
-    assert sorted(zip(found.query.tolist(), found.other.tolist(), strict=True)) == [(0, 1), (1, 0)]
-    assert len(nearest(vectors[:1], np.arange(1), 5, -1.0).query) == 0
+    assert list(scored(found)) == [(0, 1)]
+    assert len(nearest(vectors[:1], np.arange(1), 5, -1.0).a) == 0
 
 
 class TestIndex:
@@ -94,25 +124,33 @@ class TestIndex:
         monkeypatch.setattr(neighbours, "EXACT_UP_TO", 500)
         monkeypatch.setattr(neighbours, "SAMPLED", 150)
 
-    def pairs(self, found) -> set[tuple[int, int]]:
-        return set(zip(found.query.tolist(), found.other.tolist(), strict=True))
-
     def test_it_finds_nearly_all_and_says_how_much(self, monkeypatch):
+        monkeypatch.setattr(neighbours, "_COLUMNS", 64)
+        monkeypatch.setattr(neighbours, "_BLOCK", 700)
         vectors, order = clustered(5, 3_000), np.random.default_rng(0).permutation(3_000)
         found = nearest(vectors, order, 3, 0.1)
         monkeypatch.setattr(neighbours, "EXACT_UP_TO", 5_000)
         exact = nearest(vectors, order, 3, 0.1)
         assert exact.recall is None
-        either = self.pairs(found) | {pair[::-1] for pair in self.pairs(found)}
-        known = dict(zip(zip(exact.query.tolist(), exact.other.tolist(), strict=True), exact.score.tolist(), strict=True))
+        known, seen = scored(exact), scored(found)
         assert len(known) > 1_000
-        assert len(known.keys() & either) >= 0.95 * len(known)
+        assert len(known.keys() & seen.keys()) >= 0.95 * len(known)
+        assert all(known.get(p, score) == score for p, score in seen.items())
         assert found.recall.sampled == 150
-        sample = set(order[neighbours._drawn(3_000, 1)].tolist())
-        asked = [pair for pair in known if pair[0] in sample]
-        assert (found.recall.pairs, found.recall.found) == (len(asked), len(set(asked) & either))
-        for pair, score in zip(zip(found.query.tolist(), found.other.tolist(), strict=True), found.score, strict=True):
-            assert known.get(pair, score) == score
+
+    def test_its_recall_is_of_all_that_was_found_whatever_is_kept(self, monkeypatch):
+        monkeypatch.setattr(neighbours, "_COLUMNS", 64)
+        monkeypatch.setattr(neighbours, "AIM", 0.5)  # an index that misses some
+        monkeypatch.setattr(neighbours, "FEWEST_PROBES", 1)
+        vectors, order = clustered(5, 3_000), np.random.default_rng(0).permutation(3_000)
+        found = nearest(vectors, order, 3, 0.1)
+        wanted = lists(vectors, order, 3, 0.1)
+        sampled = [pair(i, j) for i in order[neighbours._drawn(3_000, 1)].tolist() for j in wanted[i]]
+        assert found.recall == IndexRecall(150, len(sampled), sum(p in scored(found) for p in sampled))
+        assert 0.4 * len(sampled) < found.recall.found < len(sampled)
+        none = nearest(vectors, order, 3, 0.1, lambda a, _b, _score: np.zeros(len(a), bool))
+        assert len(none.a) == 0
+        assert none.recall == found.recall
 
     def test_the_order_of_the_files_changes_nothing(self):
         vectors, order = clustered(6, 900), np.random.default_rng(0).permutation(900)
@@ -120,9 +158,7 @@ class TestIndex:
         place = np.empty(900, np.int64)
         place[shuffled] = np.arange(900)
         one, other = nearest(vectors, order, 5, 0.1), nearest(vectors[shuffled], place[order], 5, 0.1)
-        np.testing.assert_array_equal(one.query, shuffled[other.query])
-        np.testing.assert_array_equal(one.other, shuffled[other.other])
-        np.testing.assert_array_equal(one.score, other.score)
+        assert scored(one) == {pair(shuffled[a], shuffled[b]): score for (a, b), score in scored(other).items()}
 
     def test_every_vector_lies_in_the_cell_of_its_nearest_centre(self):
         whole = np.rint(clustered(7, 800).astype(np.float32) * np.float32(neighbours.UNIT))
@@ -145,7 +181,7 @@ class TestIndex:
         vectors = rng.normal(size=(900, DIMENSIONS))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         found = nearest(vectors.astype(np.float16), np.arange(900), 5, 0.5)
-        assert len(found.query) == 0
+        assert len(found.a) == 0
         assert found.recall == IndexRecall(150, 0, 0)
 
     def test_the_verdict_tells_the_recall(self):

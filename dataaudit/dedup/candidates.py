@@ -124,53 +124,56 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
         empty = np.empty(0, np.int64)
         return Nominations(empty, empty, empty, np.empty(0))
-    least = descriptor_least(len(rows), config)
-    found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least)
-    first, second = rows[np.minimum(found.query, found.other)], rows[np.maximum(found.query, found.other)]
-    return replace(by_score(features, first, second, found.score, least, config), index_recall=found.recall)
+    least, few = descriptor_least(len(rows), config), few_keypoints(features, rows)
+
+    def keep(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return borne_out(features, few, rows[a], rows[b], score, least, config)
+
+    found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least, keep)
+    return replace(by_score(features, rows[found.a], rows[found.b], found.score), index_recall=found.recall)
 
 
-def by_score(
+def by_score(features: FeatureTable, a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> Nominations:
+    """Return nominations, ``a < b``, by normalised score of the descriptors.
+
+    Each in the orientation in which the perceptual hashes are nearest, however far they are: it is tried as it is, for what is
+    covered in good part cannot be registered, and often was not moved.
+    """
+    found = closest(a, b, np.full(len(a), -1), AFTER_HASHES + np.maximum(1.0 - score, 0.0) / 2.0)
+    apart = np.stack([distance256(features, found.a, orientation, found.b) for orientation in range(DIHEDRAL)])
+    return replace(found, orientation=apart.argmin(axis=0))
+
+
+def few_keypoints(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of ``rows`` have too few local features to be asked, (n,) a flag a row of ``features``; not of others."""
+    few = np.zeros(len(features), bool)
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        few[part] = features.keypoints[part].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
+        release(features.keypoints)
+    return few
+
+
+def borne_out(
     features: FeatureTable,
+    few: NDArray[np.bool_],
     a: NDArray[np.int64],
     b: NDArray[np.int64],
     score: NDArray[np.float64],
     least: float,
     config: Config,
-) -> Nominations:
-    """Return nominations, ``a < b``, by normalised score of the descriptors, of those that the local features bear out.
+) -> NDArray[np.bool_]:
+    """Return which pairs, ``a < b``, near by descriptor, the local features of both bear out, where neither has too ``few``.
 
-    Each in the orientation in which the perceptual hashes are nearest, however far they are: it is tried as it is, for what is
-    covered in good part cannot be registered, and often was not moved.
-    """
-    wanted = closest(a, b, np.full(len(a), -1), AFTER_HASHES + np.maximum(1.0 - score, 0.0) / 2.0)
-    found = wanted.only(borne_out(features, wanted, least, config))
-    apart = np.stack([distance256(features, found.a, orientation, found.b) for orientation in range(DIHEDRAL)])
-    return replace(found, orientation=apart.argmin(axis=0))
-
-
-def borne_out(features: FeatureTable, wanted: Nominations, least: float, config: Config) -> NDArray[np.bool_]:
-    """Return which nominations by descriptor the local features of both pictures bear out, where both have enough of them.
-
-    Where one has not (a smooth or tiny picture), the nomination stands if its score is clearly above ``least``. The higher the
+    Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. The higher the
     score the fewer have to agree: those of fine, even textures are not the same at another scale.
     """
-    few = np.zeros(len(features), bool)
-    named = np.union1d(wanted.a, wanted.b)
-    for start in range(0, len(named), _BLOCK):
-        part = named[start : start + _BLOCK]
-        few[part] = features.keypoints[part].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
-        release(features.keypoints)
-    unheard = few[wanted.a] | few[wanted.b]
-    score = 1.0 - 2.0 * (wanted.distance - AFTER_HASHES)
+    unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
     fewer = np.maximum(_A_FAR * ((score - least) / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
     asked = np.flatnonzero(~unheard)
-    for start in range(0, len(asked), _BLOCK):
-        part = asked[start : start + _BLOCK]
-        agreeing = agreement(features.keypoints[wanted.a[part]], features.keypoints[wanted.b[part]], config.workers)
-        release(features.keypoints)
-        kept[part] = agreeing >= config.agreement - fewer[part]
+    agreeing = agreement(features.keypoints, a[asked], b[asked], config.workers)
+    kept[asked] = agreeing >= config.agreement - fewer[asked]
     return kept
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Whole = NDArray[np.int16] | NDArray[np.float32]
+    """Vectors of whole numbers."""
+
 __all__ = ["Cells"]
 
 _A_ROOT: Final = 8.0  # cells for each square root of the number of vectors: finding the cells then costs what searching them does
@@ -40,7 +43,7 @@ class Cells:
     """(cells + 1,) cell ``c`` holds ``members[starts[c]:starts[c + 1]]``."""
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float32], unit: float) -> Cells:
+    def of(cls, vectors: Whole, unit: float) -> Cells:
         """Index vectors, (n, d) of length ``unit``; the first ones, which should be a fair sample, are learned from."""
         count = min(len(vectors), 1 << round(np.log2(_A_ROOT * np.sqrt(len(vectors)))))
         centres = _learned(vectors[: _A_CELL * count], count, unit)
@@ -48,7 +51,7 @@ class Cells:
         starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=count))])
         return cls(centres, cell, np.argsort(cell, kind="stable"), starts)
 
-    def ranks(self, vectors: NDArray[np.float32], cell: NDArray[np.int32]) -> NDArray[np.int64]:
+    def ranks(self, vectors: Whole, cell: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return how many centres are nearer to each vector than that of the cell given with it; both (m,)."""
         rank = np.empty(len(vectors), np.int64)
         for rows, products in _products(vectors, self.centres):
@@ -56,7 +59,7 @@ class Cells:
             rank[rows] = (products > own).sum(axis=1)
         return rank
 
-    def probed(self, vectors: NDArray[np.float32], probes: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def probed(self, vectors: Whole, probes: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield, for each cell, the vectors that have it among their ``probes`` nearest, and those that lie in it.
 
         A cell comes more than once where there are many vectors; each vector comes with each of its cells once.
@@ -67,7 +70,7 @@ class Cells:
             for block, products in _products(vectors[first : first + _PROBED], self.centres):
                 least = np.partition(products, -probes, axis=1)[:, -probes, None]
                 row, cell = np.nonzero(products >= least)
-                rows.append(row + (first + block.start))
+                rows.append((row + (first + block.start)).astype(np.int32))
                 cells.append(cell.astype(np.int32))
             row, cell = np.concatenate(rows), np.concatenate(cells)
             row = row[np.argsort(cell, kind="stable")]
@@ -76,22 +79,22 @@ class Cells:
                 yield row[bounds[number] : bounds[number + 1]], self.members[self.starts[number] : self.starts[number + 1]]
 
 
-def _products(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+def _products(vectors: Whole, centres: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     for start in range(0, len(vectors), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(vectors)))
-        yield rows, vectors[rows] @ centres.T
+        yield rows, vectors[rows].astype(np.float32, copy=False) @ centres.T
 
 
-def _nearest_centre(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int32]:
+def _nearest_centre(vectors: Whole, centres: NDArray[np.float32]) -> NDArray[np.int32]:
     cell = np.empty(len(vectors), np.int32)
     for rows, products in _products(vectors, centres):
         cell[rows] = products.argmax(axis=1)
     return cell
 
 
-def _learned(sample: NDArray[np.float32], count: int, unit: float) -> NDArray[np.float32]:
+def _learned(sample: Whole, count: int, unit: float) -> NDArray[np.float32]:
     """Return the centres of the sample, (count, d); a centre that none is nearest to stays where it was."""
-    centres = sample[:count].copy()
+    centres = sample[:count].astype(np.float32)
     for _ in range(_ROUNDS):
         cell = _nearest_centre(sample, centres)
         order = np.argsort(cell, kind="stable")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.features.mapped import release
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,20 +33,28 @@ _BLOCK: Final = 128  # pairs at a time: 12 MiB a thread; threads with 32 wait fo
 _NONE: Final = 255
 
 
-def agreement(a: NDArray[np.uint8], b: NDArray[np.uint8], most: int = 1) -> NDArray[np.int64]:
+def agreement(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64], most: int = 1) -> NDArray[np.int64]:
     """Count the matches that agree on one affine map, for each of many pairs.
 
     Args:
-        a: (pairs, features, 18) local features (``features.keypoints``) of the first pictures; at most 128 of each.
-        b: likewise of the second.
+        keypoints: (n, features, 18) local features (``features.keypoints``) of all pictures; at most 128 of each. Of those in
+            a file (``features.mapped``) a few are held at a time.
+        a: (pairs,) rows of the first pictures.
+        b: (pairs,) rows of the second.
         most: threads to work on.
 
     Returns:
         (pairs,), 0 to 32: the most that agree, with a as it is or mirrored.
     """
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(a), _BLOCK)]
+
+    def count(start: int) -> NDArray[np.int64]:
+        some = slice(start, start + _BLOCK)
+        of_a, of_b = keypoints[a[some]], keypoints[b[some]]
+        release(keypoints)
+        return _block(of_a, of_b)
+
     with ThreadPoolExecutor(most) as threads:
-        counts = list(threads.map(lambda block: _block(a[block], b[block]), blocks))
+        counts = list(threads.map(count, range(0, len(a), _BLOCK)))
     return np.concatenate([np.empty(0, np.int64), *counts])
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from dataaudit.dedup.candidates import (
     NOT_MEAN,
     Nominations,
+    borne_out,
     by_content,
     by_score,
     closest,
     descriptor_least,
     distance256,
+    few_keypoints,
     hash_radius,
     inverse,
     merged,
@@ -89,7 +91,9 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     blocks = [few[start : start + block] for start in range(0, len(few), block)]
     best = [_best(features.descriptor, rows, some, background, least, _MORE * config.neighbours) for some in blocks]
     a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
-    return by_score(features, np.minimum(a, b), np.maximum(a, b), score, least, config)
+    a, b = np.minimum(a, b), np.maximum(a, b)
+    kept = borne_out(features, few_keypoints(features, np.union1d(a, b)), a, b, score, least, config)
+    return by_score(features, a[kept], b[kept], score[kept])
 
 
 def _best(

@@ -12,6 +12,7 @@ threads and with whatever library, its bits are the same. The rounding changes a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,16 +22,22 @@ from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import IndexRecall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
+    from dataaudit.dedup.cells import Whole
+
     _Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    _Held = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # place of the row, column, margin
+    Keep = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.bool_]]
 
 __all__ = ["Neighbours", "nearest"]
 
-EXACT_UP_TO: Final = 20_000
+EXACT_UP_TO: Final = 100_000
 """Vectors up to which every pair is looked at."""
 SAMPLED: Final = 500
-AIM: Final = 0.99
+AIM: Final = 0.95
 """Share of the sampled pairs that lie in the cells that are looked into."""
 FEWEST_PROBES: Final = 4
 
@@ -42,22 +49,27 @@ NORMALISATION: Final = 0.5
 NEAR: Final = (6, 15)
 """The first and last of the nearest background pictures whose mean cosine is a picture's nearness."""
 _ROWS: Final = 1024
-_COLUMNS: Final = 4096  # a tile of scores is 16 MiB
-_PENDING: Final = 1 << 20  # pairs kept before the best of them are chosen
+_COLUMNS: Final = 2048  # a tile of scores is 8 MiB
+_BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; a 32nd of all where that is more
+_HELD: Final = 4  # times what is asked for: more is not kept of a block before the best are chosen
+_ROUNDED: Final = np.float32(16.0)  # of products less a bound, in float32: they are off by 2 at most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """The pairs found, each once for every end that has the other among its nearest."""
+    """The pairs found, each once: of every pair one is among the nearest of the other."""
 
-    query: NDArray[np.int64]
-    other: NDArray[np.int64]
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    """Larger than a."""
     score: NDArray[np.float64]
     recall: IndexRecall | None = None
-    """None where every pair was looked at."""
+    """Of the index, before anything was left out; None where every pair was looked at."""
 
 
-def nearest(vectors: NDArray[np.float16], order: NDArray[np.intp], count: int, least: float) -> Neighbours:
+def nearest(
+    vectors: NDArray[np.float16], order: NDArray[np.intp], count: int, least: float, keep: Keep | None = None
+) -> Neighbours:
     """Find each vector's ``count`` nearest others of a score of at least ``least``.
 
     Up to ``EXACT_UP_TO`` vectors all pairs are looked at. Above, an index is (``cells``): how many cells are looked into is
@@ -70,50 +82,84 @@ def nearest(vectors: NDArray[np.float16], order: NDArray[np.intp], count: int, l
             background and the samples are drawn by it.
         count: neighbours of a vector, at least 1.
         least: normalised score, -1 to 1.
+        keep: given pairs (a < b, and their score), which of them to keep; asked about each pair once, some thousands at a
+            time, so that all of them are never held at once. None: all.
 
     Returns:
         Pairs of rows of ``vectors``.
     """
     table = _Table.of(vectors, order)
     exact = len(table) <= EXACT_UP_TO
-    query, other, score = _by_tiles(table, count, least) if exact else _by_cells(table, count, least)
-    recall = None if exact else _recall(table, (query, other), count, least)
-    return Neighbours(order[query].astype(np.int64), order[other].astype(np.int64), score, recall)
+    sample = None if exact else _Sample.of(table, count, least)
+    nearest_of = np.full((len(table), count), -1, np.int32)
+    parts: list[_Pairs] = []
+    for row, other, score in _by_tiles(table, count, least) if exact else _by_cells(table, count, least):
+        nearest_of[row, ranks(row)] = other
+        if sample is not None:
+            sample.look_for(row, other)
+        told = (other < row) & (nearest_of[other] == row[:, None]).any(axis=1)  # among the nearest of an earlier row
+        one, two = order[row[~told]], order[other[~told]]
+        pairs = np.minimum(one, two), np.maximum(one, two), score[~told]
+        kept = slice(None) if keep is None else keep(*pairs)
+        parts.append((pairs[0][kept], pairs[1][kept], pairs[2][kept]))
+    empty = np.empty(0, np.int64)
+    a, b, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *parts, strict=True))
+    return Neighbours(a, b, score, None if sample is None else sample.recall())
 
 
-def _by_tiles(table: _Table, count: int, least: float) -> _Pairs:
-    best = _Best(len(table), count)
+def _by_tiles(table: _Table, count: int, least: float) -> Iterator[_Pairs]:
+    """Yield the nearest of some rows after the other, by looking at everything: row, other, score; the best of a row first."""
     for start in range(0, len(table), _ROWS):
-        rows = np.arange(start, min(start + _ROWS, len(table)))
-        for first in range(start - start % _COLUMNS, len(table), _COLUMNS):
-            a, b, score = table.pairs(rows, np.arange(first, min(first + _COLUMNS, len(table))), least)
-            once = a < b  # the tiles on the diagonal hold each pair twice
-            best.add(a[once], b[once], score[once])
+        yield _exactly(table, np.arange(start, min(start + _ROWS, len(table))), count, least)
+
+
+def _exactly(table: _Table, rows: NDArray[np.int64], count: int, least: float) -> _Pairs:
+    best = _Best(table, rows, count, least)
+    for first in range(_COLUMNS, len(table), _COLUMNS):
+        best.look(np.arange(len(rows)), np.arange(first, min(first + _COLUMNS, len(table))))
     return best.chosen()
 
 
-def _by_cells(table: _Table, count: int, least: float) -> _Pairs:
+def _by_cells(table: _Table, count: int, least: float) -> Iterator[_Pairs]:
+    """Yield the same by looking into the cells around each vector, and at a few vectors that all are compared with."""
     cells = Cells.of(table.vectors, UNIT)
     query, other, _ = _exactly(table, _drawn(len(table), 0), count, least)
-    needed = np.minimum(
-        cells.ranks(table.vectors[query], cells.cell[other]), cells.ranks(table.vectors[other], cells.cell[query])
-    )
+    needed = cells.ranks(table.vectors[query], cells.cell[other])
     probes = int(np.quantile(needed, AIM, method="inverted_cdf")) + 1 if len(needed) else 0
-    best = _Best(len(table), count)
-    for rows, columns in cells.probed(table.vectors, max(probes, FEWEST_PROBES)):
-        for start in range(0, len(rows), _ROWS):
-            for first in range(0, len(columns), _COLUMNS):
-                a, b, score = table.pairs(rows[start : start + _ROWS], columns[first : first + _COLUMNS], least)
-                apart = a != b
-                best.add(a[apart], b[apart], score[apart])
-    return best.chosen()
+    block = max(_BLOCK, len(table) // 32)
+    for start in range(0, len(table), block):
+        rows = np.arange(start, min(start + block, len(table)))
+        best = _Best(table, rows, count, least)
+        for some, columns in cells.probed(table.vectors[rows], max(probes, FEWEST_PROBES)):
+            new = columns[np.searchsorted(columns, _COLUMNS) :]
+            for first in range(0, len(new), _COLUMNS):
+                for at in range(0, len(some), _ROWS):
+                    best.look(some[at : at + _ROWS], new[first : first + _COLUMNS])
+        row, other, score = best.chosen()
+        bounds = np.searchsorted(row, np.arange(start, rows[-1] + _ROWS + 1, _ROWS)).tolist()
+        for first, last in pairwise(bounds):
+            yield row[first:last], other[first:last], score[first:last]
 
 
-def _recall(table: _Table, found: tuple[NDArray[np.int64], NDArray[np.int64]], count: int, least: float) -> IndexRecall:
-    query, other, _ = _exactly(table, _drawn(len(table), 1), count, least)
-    known = _pair_keys(*found, len(table))
-    seen = np.isin(_pair_keys(query, other, len(table)), known)
-    return IndexRecall(min(SAMPLED, len(table)), len(query), int(seen.sum()))
+@dataclass(slots=True, eq=False)
+class _Sample:
+    """Some of the pairs that an exact search finds, and which of them were found."""
+
+    keys: NDArray[np.int64]
+    found: NDArray[np.bool_]
+    size: int
+
+    @classmethod
+    def of(cls, table: _Table, count: int, least: float) -> _Sample:
+        query, other, _ = _exactly(table, _drawn(len(table), 1), count, least)
+        return cls(_pair_keys(query, other, len(table)), np.zeros(len(query), bool), len(table))
+
+    def look_for(self, row: NDArray[np.int64], other: NDArray[np.int64]) -> None:
+        """Note those that are among the given pairs."""
+        self.found |= np.isin(self.keys, _pair_keys(row, other, self.size))
+
+    def recall(self) -> IndexRecall:
+        return IndexRecall(min(SAMPLED, self.size), len(self.keys), int(self.found.sum()))
 
 
 def _pair_keys(a: NDArray[np.int64], b: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -125,45 +171,35 @@ def _drawn(size: int, sample: int) -> NDArray[np.int64]:
     return ((np.arange(SAMPLED) + 0.5 * sample) * (size / SAMPLED)).astype(np.int64)
 
 
-def _exactly(table: _Table, rows: NDArray[np.int64], count: int, least: float) -> _Pairs:
-    """Return the pairs of some rows, each with its best, by looking at everything."""
-    best = _Best(len(table), count)
-    for first in range(0, len(table), _COLUMNS):
-        a, b, score = table.pairs(rows, np.arange(first, min(first + _COLUMNS, len(table))), least)
-        apart = a != b
-        best.add(a[apart], b[apart], score[apart], both=False)
-    return best.chosen()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
     """The vectors in whole numbers, and their nearness in the unit of their products."""
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.int16]
     nearness: NDArray[np.float32]
+    bound: NDArray[np.float32]
+    """The part of nearness that is taken off, to the nearest whole number: a product less it is exact."""
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     @classmethod
     def of(cls, vectors: NDArray[np.float16], order: NDArray[np.intp]) -> _Table:
-        whole = np.empty(vectors.shape, np.float32)
+        whole: NDArray[np.int16] = np.empty(vectors.shape, np.int16)
         for start in range(0, len(order), _COLUMNS):
             part = slice(start, start + _COLUMNS)
             whole[part] = in_units(vectors[order[part]])
-        return cls(whole, nearness(whole, whole[:BACKGROUND]))
+        near = nearness(whole, whole[:BACKGROUND])
+        return cls(whole, near, np.rint(np.float32(NORMALISATION) * near))
 
-    def pairs(self, rows: NDArray[np.int64], columns: NDArray[np.int64], least: float) -> _Pairs:
-        """Return the pairs of a tile that score at least ``least``: row, column, score."""
-        products = self.vectors[rows] @ self.vectors[columns].T
-        bound = np.float32(NORMALISATION) * self.nearness
-        margins = products - bound[columns]
-        row, column = np.nonzero(margins >= (np.float32(least * UNIT**2 - 16.0) + bound[rows])[:, None])  # float32 rounds by 2
-        a, b = rows[row], columns[column]
-        both = self.nearness[a].astype(np.float64) + self.nearness[b]
-        score = (products[row, column] - NORMALISATION * both) / UNIT**2
-        enough = score >= least
-        return a[enough], b[enough], score[enough]
+    def products(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the products of a tile, exact."""
+        return self.vectors[rows].astype(np.float32) @ self.vectors[columns].astype(np.float32).T
+
+    def scores(self, rows: NDArray[np.int64], columns: NDArray[np.int64], products: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the normalised scores of pairs; all (pairs,)."""
+        both = self.nearness[rows].astype(np.float64) + self.nearness[columns]
+        return (products - NORMALISATION * both) / UNIT**2
 
 
 def in_units(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
@@ -172,54 +208,77 @@ def in_units(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
     return whole
 
 
-def nearness(vectors: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.float32]:
+def nearness(vectors: Whole, background: Whole) -> NDArray[np.float32]:
     """Return each vector's mean product with its 6th to 15th nearest of the background, a sample of them all; (n,)."""
     first, last = min(NEAR[0], len(background)), min(NEAR[1], len(background))
     means = np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), _ROWS):
-        products = vectors[start : start + _ROWS] @ background.T
+    background = background.astype(np.float32, copy=False)
+    for start in range(0, len(vectors), _ROWS // 2):
+        products = vectors[start : start + _ROWS // 2].astype(np.float32, copy=False) @ background.T
         products.partition(len(background) - last, axis=1)
         near = np.sort(products[:, len(background) - last :], axis=1)[:, : last - first + 1]
-        means[start : start + _ROWS] = near.mean(axis=1, dtype=np.float64)
+        means[start : start + _ROWS // 2] = near.mean(axis=1, dtype=np.float64)
     return means
 
 
 class _Best:
-    """The best pairs of every row, of all that were added."""
+    """The nearest of some rows, of all columns that were looked at, the first ``_COLUMNS`` to begin with.
 
-    def __init__(self, rows: int, count: int) -> None:
-        self._count = count
-        self._row_type = np.int32 if rows < np.iinfo(np.int32).max else np.int64
-        self._parts: list[tuple[NDArray[np.signedinteger], NDArray[np.signedinteger], NDArray[np.float64]]] = []
-        self._pending = 0
+    Of each row a margin (product less the column's bound) is known that its nearest reach; what does not is not kept.
+    """
+
+    def __init__(self, table: _Table, rows: NDArray[np.int64], count: int, least: float) -> None:
+        self._table, self._rows, self._count, self._least = table, rows, count, least
+        self._floor = table.bound[rows] + np.float32(least * UNIT**2) - _ROUNDED
+        self._parts: list[_Held] = []
         self._held = 0
+        for first in range(0, len(rows), _ROWS):
+            self.look(np.arange(first, min(first + _ROWS, len(rows))), np.arange(min(_COLUMNS, len(table))), first=True)
 
-    def add(self, a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64], *, both: bool = True) -> None:
-        """Add pairs, in any number of copies: each may be among the best of a, and of b if ``both``."""
-        a, b = a.astype(self._row_type), b.astype(self._row_type)
-        self._parts += [(a, b, score), (b, a, score)] if both else [(a, b, score)]
-        self._pending += len(a)
-        if self._pending > max(_PENDING, self._held):
-            self._choose()
+    def look(self, some: NDArray[np.intp], columns: NDArray[np.int64], *, first: bool = False) -> None:
+        """Look at columns that some of the rows, by their places, were not compared with yet."""
+        margins = self._table.products(self._rows[some], columns)
+        margins -= self._table.bound[columns]
+        if first and len(columns) > self._count:
+            last = np.partition(margins, -self._count - 1, axis=1)[:, -self._count - 1]  # one of them may be the row itself
+            self._floor[some] = np.maximum(self._floor[some], last - _ROUNDED)
+        flat = np.flatnonzero(margins >= self._floor[some][:, None])  # quicker than of two dimensions
+        row, column = np.divmod(flat, len(columns))
+        place, other = some[row], columns[column]
+        apart = self._rows[place] != other
+        self._parts.append((place[apart].astype(np.int32), other[apart].astype(np.int32), margins.ravel()[flat[apart]]))
+        self._held += len(place)
+        if self._held > _HELD * self._count * len(self._rows):
+            self._narrow()
 
     def chosen(self) -> _Pairs:
-        """Return row, other and score of the best ``count`` pairs of every row, the best first; ties by the smaller other."""
-        self._choose()
-        row, other, score = self._parts[0]
-        return row.astype(np.int64), other.astype(np.int64), score
-
-    def _choose(self) -> None:
-        empty = np.empty(0, self._row_type)
-        row, other, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *self._parts, strict=True))
+        """Return row, other and score of the nearest of every row, the nearest first; ties by the smaller other."""
+        place, column, margins = self._narrow()
+        row, other = self._rows[place], column.astype(np.int64)
+        score = self._table.scores(row, other, margins + self._table.bound[other])
+        enough = score >= self._least
+        row, other, score = row[enough], other[enough], score[enough]
         order = np.lexsort((other, -score, row))
-        order = order[_first_of_runs(row[order], other[order])]
         row, other, score = row[order], other[order], score[order]
-        keep = ranks(row) < self._count
-        self._parts = [(row[keep], other[keep], score[keep])]
-        self._held, self._pending = int(keep.sum()), 0
+        best = ranks(row) < self._count
+        return row[best], other[best], score[best]
 
-
-def _first_of_runs(row: NDArray[np.signedinteger], other: NDArray[np.signedinteger]) -> NDArray[np.bool_]:
-    first = np.ones(len(row), bool)
-    first[1:] = (row[1:] != row[:-1]) | (other[1:] != other[:-1])
-    return first
+    def _narrow(self) -> _Held:
+        """Keep what may be among the nearest, and return it, row by row."""
+        empty = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+        place, other, margins = (np.concatenate(column) for column in zip(empty, *self._parts, strict=True))
+        order = np.argsort(place, kind="stable")
+        place, other, margins = place[order], other[order], margins[order]
+        starts = np.searchsorted(place, np.arange(0, len(self._rows) + _ROWS, _ROWS))
+        for first, (start, stop) in zip(range(0, len(self._rows), _ROWS), pairwise(starts.tolist()), strict=False):
+            rank = ranks(place[start:stop])
+            if len(rank) and rank.max() >= self._count:
+                lists = np.full((min(_ROWS, len(self._rows) - first), rank.max() + 1), -np.inf, np.float32)
+                lists[place[start:stop] - first, rank] = margins[start:stop]
+                last = np.partition(lists, -self._count, axis=1)[:, -self._count]
+                rows = slice(first, first + _ROWS)
+                self._floor[rows] = np.maximum(self._floor[rows], last - _ROUNDED)
+        near = margins >= self._floor[place]
+        self._parts = [(place[near], other[near], margins[near])]
+        self._held = len(self._parts[0][0])
+        return self._parts[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["column", "release"]
 
-HELD: Final = 64 * 2**20
+HELD: Final = 2 * 2**20
 """Bytes up to which a column is held."""
 
 
