@@ -28,7 +28,7 @@ THRESHOLDS = Thresholds.of(Config())
 
 def test_little_that_is_alike_around_a_region_proves_nothing():
     """Two subjects on one floor: registered by the floor, of which each covers much."""
-    around = Covered((0.2, 0.1, 0.6, 0.55), 0.99, 0.96, 0.5, 0.9)
+    around = Covered((0.2, 0.1, 0.6, 0.55), 0.99, 0.96, 0.5, 0.9, 0.3)
     verdicts = [
         THRESHOLDS.verdict(Answer(0.9, 0.1, (99, 99), overlap=overlap, registered=True, covered=around))
         for overlap in (0.72, 0.8)
@@ -152,3 +152,24 @@ def test_twins_are_no_strangers_that_share_a_frame_where_only_some_pictures_are_
     assert len(graph.pairs) == len(found)
     assert graph.calibration is not None
     assert graph.calibration.framed == 0
+
+
+def bars(seed: int) -> Image.Image:
+    """Two dark bars at the sides, and between them a picture of its own."""
+    picture = Image.new("RGB", (320, 320), "white")
+    for left, right in ((30, 70), (250, 290)):
+        picture.paste("black", (left, 0, right, 320))
+    return covered(picture, (0.4, 0.3, 0.25, 0.4), photo(seed, (80, 80)))
+
+
+def test_parallel_lines_around_what_differs_prove_nothing(tmp_path):
+    """They are alike wherever they run: nothing says that it is the same place of them."""
+    found = asked(bars(1), bars(2), tmp_path, (0,))
+    assert found.covered is not None
+    assert found.covered.median > 0.97
+    assert found.covered.across < 0.01
+    assert THRESHOLDS.verdict(found) == "probable"
+    photographs = asked(photo(1, (320, 240)), covered(photo(1, (320, 240)), (0.4, 0.3, 0.25, 0.4), photo(2)), tmp_path, (0,))
+    assert photographs.covered is not None
+    assert photographs.covered.across > 0.1
+    assert THRESHOLDS.verdict(photographs) == "proved"

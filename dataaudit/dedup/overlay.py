@@ -31,7 +31,7 @@ _DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from whi
 _TOUCHING: Final = 3  # windows beside an unlike one that still look at what differs …
 _EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike than this
 _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
-_LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
+_LEAST_UNCOVERED, _LEAST_SPREAD, _LEAST_ACROSS, _LARGEST_REGION = 0.1, 0.3, 0.06, 0.48
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,16 @@ class Covered:
     """Of the windows that count, those that do not touch the region."""
     spread: float
     """Of what both show, the share of the box that the windows alike span."""
+    across: float
+    """0 to .5, of what does not touch the region: the part of the gradient's energy across its main direction. 0: parallel lines,
+    which are alike wherever they run."""
 
     @property
     def believable(self) -> bool:
         """Whether enough is not covered, and it is not the region that is common: two pictures with one logo are no copies."""
         _, _, width, height = self.region
-        return self.share >= _LEAST_UNCOVERED and self.spread >= _LEAST_SPREAD and width * height <= _LARGEST_REGION
+        enough = self.share >= _LEAST_UNCOVERED and self.spread >= _LEAST_SPREAD and self.across >= _LEAST_ACROSS
+        return enough and width * height <= _LARGEST_REGION
 
     def proves(self, thresholds: tuple[float, float]) -> bool:
         """Whether what is not covered reaches median and quartile."""
@@ -67,9 +71,21 @@ def summary(correlation: NDArray[np.float32], energy: NDArray[np.float32], count
 
 
 def find_covered(
-    correlation: NDArray[np.float32], energy: NDArray[np.float32], counted: NDArray[np.bool_], side: int, overlap: float
+    correlation: NDArray[np.float32],
+    energy: NDArray[np.float32],
+    counted: NDArray[np.bool_],
+    picture: NDArray[np.float32],
+    overlap: float,
 ) -> Covered | None:
-    """Look for a region in which the pictures differ while they are alike around it; (windows, windows) each."""
+    """Look for a region in which the pictures differ while they are alike around it.
+
+    Args:
+        correlation: (windows, windows), -1 to 1.
+        energy: likewise, the deviation of what is compared.
+        counted: likewise, whether the window counts.
+        picture: (side, side) what the windows of b look at.
+        overlap: the share of b that both show.
+    """
     if (counted & (correlation > _ALIKE)).sum() < ENOUGH_TEXTURE:  # the cheapest question first: most pairs are no copies
         return None
     unlike = np.pad(counted & (correlation < UNLIKE) & (energy > _DISTINCT), 1)
@@ -83,9 +99,19 @@ def find_covered(
     alike = clear & (correlation > _ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:
         return None
-    box, span = _box(core, side, 0), _box(alike, side, WINDOW // 2)
+    box, span = _box(core, len(picture), 0), _box(alike, len(picture), WINDOW // 2)
     share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
-    return Covered(box, *summary(correlation, energy, clear), share, spread)
+    return Covered(box, *summary(correlation, energy, clear), share, spread, _across(picture, clear))
+
+
+def _across(picture: NDArray[np.float32], windows: NDArray[np.bool_]) -> float:
+    """Return the smaller eigenvalue of the structure tensor in the middles of some windows, as a share of both."""
+    first = MARGIN + WINDOW // 2 - STRIDE // 2
+    inside = slice(first, first + STRIDE * len(windows))
+    down, right = np.stack(np.gradient(picture.astype(np.float64)))[:, inside, inside]
+    where = windows.repeat(STRIDE, axis=0).repeat(STRIDE, axis=1)
+    xx, yy, xy = ((one * other)[where].sum() for one, other in ((right, right), (down, down), (right, down)))
+    return float(0.5 - 0.5 * np.hypot(xx - yy, 2.0 * xy) / max(xx + yy, 1e-9))
 
 
 def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:

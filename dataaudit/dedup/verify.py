@@ -203,7 +203,7 @@ def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArra
     from dataaudit.dedup import align  # noqa: PLC0415
 
     warped, shown = align.warp(a, matrix, len(b))
-    correlation, _, _, counted = _windows(warped, b, shown)
+    correlation, _, _, counted, _ = _windows(warped, b, shown)
     windows = _window_means(len(b)) > 0
     alike = windows.T.astype(np.float32) @ (counted & (correlation > UNLIKE)).astype(np.float32) @ windows
     looked = windows.T.astype(np.float32) @ np.ones_like(correlation) @ windows
@@ -232,7 +232,7 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
         shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere. Windows
             that are shown by less than ``_SHOWN`` do not count.
     """
-    correlation, deviation_a, deviation_b, counted = _windows(a, b, shown)
+    correlation, deviation_a, deviation_b, counted, band = _windows(a, b, shown)
     textured = (int((counted & (deviation_a > _TEXTURE)).sum()), int((counted & (deviation_b > _TEXTURE)).sum()))
     if not counted.any():
         return Answer(0.0, 0.0, textured)
@@ -241,14 +241,14 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
     return Answer(
         *whole,
         textured,
-        covered=find_covered(correlation, energy, counted, len(a), 1.0 if shown is None else float(shown.mean())),
+        covered=find_covered(correlation, energy, counted, band, 1.0 if shown is None else float(shown.mean())),
     )
 
 
 def _windows(
     a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return, by window: the correlation, the deviation of a and of b, and whether it counts; see :func:`compare`."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+    """Return, by window: the correlation, the deviation of a and of b, whether it counts; and b's band. See :func:`compare`."""
     windows = _window_means(len(a))
     weight: NDArray[np.float32] | None = (
         None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
@@ -266,7 +266,7 @@ def _windows(
     textured_a, textured_b = deviation_a > _TEXTURE, deviation_b > _TEXTURE
     if weight is not None:
         textured_a, textured_b = textured_a & (weight > _SHOWN), textured_b & (weight > _SHOWN)
-    return correlation, deviation_a, deviation_b, textured_a | textured_b
+    return correlation, deviation_a, deviation_b, textured_a | textured_b, band_b
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
