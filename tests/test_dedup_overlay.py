@@ -169,7 +169,8 @@ def test_parallel_lines_around_what_differs_prove_nothing(tmp_path):
     assert found.covered.median > 0.97
     assert found.covered.across < 0.01
     assert THRESHOLDS.verdict(found) == "probable"
-    photographs = asked(photo(1, (320, 240)), covered(photo(1, (320, 240)), (0.4, 0.3, 0.25, 0.4), photo(2)), tmp_path, (0,))
+    picture = photo(1, (320, 240))
+    photographs = asked(picture, covered(picture, (0.4, 0.3, 0.25, 0.4), photo(2)), tmp_path / "photographs", (0,))
     assert photographs.covered is not None
     assert photographs.covered.across > 0.1
     assert THRESHOLDS.verdict(photographs) == "proved"

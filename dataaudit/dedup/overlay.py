@@ -108,7 +108,7 @@ def _across(picture: NDArray[np.float32], windows: NDArray[np.bool_]) -> float:
     """Return the smaller eigenvalue of the structure tensor in the middles of some windows, as a share of both."""
     first = MARGIN + WINDOW // 2 - STRIDE // 2
     inside = slice(first, first + STRIDE * len(windows))
-    down, right = np.stack(np.gradient(picture.astype(np.float64)))[:, inside, inside]
+    down, right = (np.gradient(picture.astype(np.float64), axis=axis)[inside, inside] for axis in (0, 1))
     where = windows.repeat(STRIDE, axis=0).repeat(STRIDE, axis=1)
     xx, yy, xy = ((one * other)[where].sum() for one, other in ((right, right), (down, down), (right, down)))
     return float(0.5 - 0.5 * np.hypot(xx - yy, 2.0 * xy) / max(xx + yy, 1e-9))
