@@ -28,7 +28,7 @@ THRESHOLDS = Thresholds.of(Config())
 
 def test_little_that_is_alike_around_a_region_proves_nothing():
     """Two subjects on one floor: registered by the floor, of which each covers much."""
-    around = Covered((0.2, 0.1, 0.6, 0.55), 0.99, 0.96, 0.5, 0.9, 0.3)
+    around = Covered((0.2, 0.1, 0.6, 0.55), 0.99, 0.96, 0.5, 0.9, located=True)
     verdicts = [
         THRESHOLDS.verdict(Answer(0.9, 0.1, (99, 99), overlap=overlap, registered=True, covered=around))
         for overlap in (0.72, 0.8)
@@ -163,14 +163,19 @@ def bars(seed: int) -> Image.Image:
 
 
 def test_parallel_lines_around_what_differs_prove_nothing(tmp_path):
-    """They are alike wherever they run: nothing says that it is the same place of them."""
+    """They are alike wherever they run: nothing says that it is the same place of them. Nor does a whole picture of them."""
+    lines = [covered(Image.new("RGB", (320, 320), "white"), (0.1, 0.0, width, 1.0), "black") for width in (0.2, 0.205)]
+    whole = asked(*lines, tmp_path / "lines", (0,))
+    assert whole.reaches(THRESHOLDS.proved)
+    assert not whole.located
+    assert THRESHOLDS.verdict(whole) == "probable"
     found = asked(bars(1), bars(2), tmp_path, (0,))
     assert found.covered is not None
     assert found.covered.median > 0.97
-    assert found.covered.across < 0.01
+    assert not found.covered.located
     assert THRESHOLDS.verdict(found) == "probable"
     picture = photo(1, (320, 240))
     photographs = asked(picture, covered(picture, (0.4, 0.3, 0.25, 0.4), photo(2)), tmp_path / "photographs", (0,))
     assert photographs.covered is not None
-    assert photographs.covered.across > 0.1
+    assert photographs.covered.located
     assert THRESHOLDS.verdict(photographs) == "proved"

@@ -75,12 +75,13 @@ class Thresholds:
         )
 
     def verdict(self, answer: Answer) -> Verdict | None:
-        """Return the verdict on a pair; None if it is neither proved nor probable."""
+        """Return the verdict on a pair; None if it is neither proved nor probable. Lines of one direction prove nothing."""
         proved, probable = (
             (self.registered_proved, self.registered_probable) if answer.registered else (self.proved, self.probable)
         )
         if answer.covered is None:
-            return "proved" if answer.reaches(proved) else "probable" if answer.reaches(probable) else None
+            sure = answer.reaches(proved) and answer.located
+            return "proved" if sure else "probable" if answer.reaches(probable) else None
         # What a region hides is taken out of the comparison, so the rest is asked what a registration is asked.
         if answer.shared >= _LEAST_SHARED and answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.overlay import ENOUGH_TEXTURE, MARGIN, STRIDE, UNLIKE, WINDOW, Covered, find_covered, summary
+from dataaudit.dedup.overlay import ALIKE, ENOUGH_TEXTURE, MARGIN, STRIDE, UNLIKE, WINDOW, Covered, find_covered, located, summary
 from dataaudit.domain import DIHEDRAL, Transform
 from dataaudit.engines.memory import unlimited
 from dataaudit.features.decode import DecodeError, load
@@ -41,6 +41,7 @@ the scale of its finest details (of 32-px copies by Keras's layers .74 are prove
 and 5 prove .02 more, and two photographs of one building)."""
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
 _SHOWN: Final = 0.6  # share of a window
+_ACROSS: Final = 0.1  # of the gradient's energy in a window, what stands across its main direction: less is lines
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
@@ -79,6 +80,8 @@ class Answer:
     """The share of b that a shows."""
     registered: bool = False
     """Whether a had to be registered onto b, or its orientation be guessed."""
+    located: bool = False
+    """Whether enough of what is alike is more than lines of one direction, which are alike wherever they run."""
     covered: Covered | None = None
     """What stands around a region in which the two truly differ; None where there is no such region."""
     failure: str = ""
@@ -238,11 +241,22 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
         return Answer(0.0, 0.0, textured)
     energy = np.maximum(deviation_a, deviation_b)
     whole = summary(correlation, energy, counted)
-    return Answer(
-        *whole,
-        textured,
-        covered=find_covered(correlation, energy, counted, band, 1.0 if shown is None else float(shown.mean())),
-    )
+    alike = counted & (correlation > ALIKE)
+    if alike.sum() < ENOUGH_TEXTURE:  # most pairs are no copies
+        return Answer(*whole, textured)
+    corners = alike & _corners(band)
+    overlap = 1.0 if shown is None else float(shown.mean())
+    covered = find_covered(correlation, energy, counted, corners, len(a), overlap)
+    return Answer(*whole, textured, located=located(corners), covered=covered)
+
+
+def _corners(band: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return the windows that hold more than lines of one direction, by the structure tensor (Förstner and Gülch, 1987)."""
+    windows = _window_means(len(band))
+    down, right = (np.gradient(band, axis=axis) for axis in (0, 1))
+    xx, yy, xy = (windows @ product @ windows.T for product in (right * right, down * down, right * down))
+    corners: NDArray[np.bool_] = xx + yy - np.hypot(xx - yy, 2.0 * xy) >= 2.0 * _ACROSS * (xx + yy)
+    return corners
 
 
 def _windows(
