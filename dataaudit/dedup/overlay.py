@@ -26,10 +26,6 @@ ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
 UNLIKE: Final = 0.6
 """Correlation under which a window shows something else."""
-_LOCATED: Final = {26: 20, 10: 10}
-"""By windows a side: those that must be alike and hold more than lines of one direction, which are alike wherever they run.
-Of 1,700 copies (seven families) of photographs all have 39 and more, of 32-px pictures 24; boards that share parallel bars
-have up to 9, and 3."""
 ALIKE: Final = 0.9
 """Correlation from which windows show the same."""
 _DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
@@ -75,8 +71,12 @@ def summary(correlation: NDArray[np.float32], energy: NDArray[np.float32], count
 
 
 def located(corners: NDArray[np.bool_]) -> bool:
-    """Whether enough windows, (windows, windows), are alike and hold more than lines of one direction."""
-    return bool(corners.sum() >= _LOCATED[len(corners)])
+    """Whether enough windows are alike and hold more than lines of one direction, which are alike wherever they run.
+
+    Of 1,700 copies in seven families all photographs have 39 and more of them and all 32-px pictures 21; of 16 pairs of boards
+    that share parallel bars none has one.
+    """
+    return bool(corners.sum() >= ENOUGH_TEXTURE)
 
 
 def find_covered(

@@ -235,7 +235,7 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
         shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere. Windows
             that are shown by less than ``_SHOWN`` do not count.
     """
-    correlation, deviation_a, deviation_b, counted, band = _windows(a, b, shown)
+    correlation, deviation_a, deviation_b, counted, bands = _windows(a, b, shown)
     textured = (int((counted & (deviation_a > _TEXTURE)).sum()), int((counted & (deviation_b > _TEXTURE)).sum()))
     if not counted.any():
         return Answer(0.0, 0.0, textured)
@@ -244,7 +244,7 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
     alike = counted & (correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:  # most pairs are no copies
         return Answer(*whole, textured)
-    corners = alike & _corners(band)
+    corners = alike & _corners(bands[0]) & _corners(bands[1])
     overlap = 1.0 if shown is None else float(shown.mean())
     covered = find_covered(correlation, energy, counted, corners, len(a), overlap)
     return Answer(*whole, textured, located=located(corners), covered=covered)
@@ -261,8 +261,14 @@ def _corners(band: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _windows(
     a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
-    """Return, by window: the correlation, the deviation of a and of b, whether it counts; and b's band. See :func:`compare`."""
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.bool_],
+    tuple[NDArray[np.float32], NDArray[np.float32]],
+]:
+    """Return, by window: the correlation, the deviation of a and of b, whether it counts; and the bands. See :func:`compare`."""
     windows = _window_means(len(a))
     weight: NDArray[np.float32] | None = (
         None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
@@ -280,7 +286,7 @@ def _windows(
     textured_a, textured_b = deviation_a > _TEXTURE, deviation_b > _TEXTURE
     if weight is not None:
         textured_a, textured_b = textured_a & (weight > _SHOWN), textured_b & (weight > _SHOWN)
-    return correlation, deviation_a, deviation_b, textured_a | textured_b, band_b
+    return correlation, deviation_a, deviation_b, textured_a | textured_b, (band_a, band_b)
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
