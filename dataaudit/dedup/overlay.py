@@ -26,6 +26,7 @@ ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
 UNLIKE: Final = 0.6
 """Correlation under which a window shows something else."""
+_LOCATED: Final = {26: 20, 10: 10}  # windows, by windows a side
 ALIKE: Final = 0.9
 """Correlation from which windows show the same."""
 _DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
@@ -76,7 +77,7 @@ def located(corners: NDArray[np.bool_]) -> bool:
     Of 1,700 copies in seven families all photographs have 39 and more of them and all 32-px pictures 21; of 16 pairs of boards
     that share parallel bars none has one.
     """
-    return bool(corners.sum() >= ENOUGH_TEXTURE)
+    return bool(corners.sum() >= _LOCATED[len(corners)])
 
 
 def find_covered(
