@@ -2,7 +2,7 @@
 
 The score of a pair is its cosine less half of each one's *nearness*, its mean cosine to its 6th to 15th nearest in a
 background sample (score normalisation; Pizzi et al., SSCD, arXiv 2202.10261, §4.4): pictures of a crowded kind must be
-more alike. Up to 20,000 pictures the search is exact, above them by an index whose recall is measured in every run.
+more alike. Up to 100,000 pictures the search is exact, above them by an index whose recall is measured in every run.
 
 Vectors are rounded to whole multiples of 1/4000. A product of two of them, and every part sum of it, is then a whole
 number below 2²⁴ (Cauchy–Schwarz), which float32 holds exactly: whatever order a matrix product sums in, on however many
