@@ -41,6 +41,8 @@ the scale of its finest details (of 32-px copies by Keras's layers .74 are prove
 and 5 prove .02 more, and two photographs of one building)."""
 _TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
 _SHOWN: Final = 0.6  # share of a window
+_WHOLLY: Final = 0.999  # likewise: windows that see nothing of the rim, where the fill of a copy lies over the other's picture …
+_MOST_OF_IT: Final = 0.4  # … if both show so much of b
 _ACROSS: Final = 0.1  # of the gradient's energy in a window, what stands across its main direction: less is lines
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
@@ -179,10 +181,14 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
         warped, shown = align.warp(square_a, matrix, len(square_b))
         if shown.mean() < _LEAST_OVERLAP:
             return None
-        answer = compare(warped, square_b, align.inner(shown))
+        answer, overlap = compare(warped, square_b, align.inner(shown)), float(shown.mean())
+        low, quartile = question.enough_registered
+        if answer.median >= low and answer.quartile < quartile and overlap >= _MOST_OF_IT:  # alike but for the rim?
+            inside = compare(warped, square_b, align.inner(shown), _WHOLLY)
+            answer = inside if inside.reaches(question.enough_registered) else answer
         if min(answer.textured) < ENOUGH_TEXTURE:
             return None
-        return replace(answer, overlap=round(float(shown.mean()), 4), registered=True)
+        return replace(answer, overlap=round(overlap, 4), registered=True)
 
     start = align.resized(found.matrix, *scales)
     best, matrix = None, start
@@ -224,7 +230,9 @@ def _load_opencv() -> None:
         align.refine(noise.astype(np.float32), noise.astype(np.float32), np.eye(2, 3))
 
 
-def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None = None) -> Answer:
+def compare(
+    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None = None, least: float = _SHOWN
+) -> Answer:
     """Correlate two aligned squares of luma (side × side, float32, 0 to 255) window by window.
 
     A window counts if it is textured in *either* picture: where one of them is covered or missing, it must tell.
@@ -232,10 +240,10 @@ def compare(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.fl
     Args:
         a: one picture.
         b: the other.
-        shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere. Windows
-            that are shown by less than ``_SHOWN`` do not count.
+        shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere.
+        least: the share of a window that must be shown for it to count.
     """
-    correlation, deviation_a, deviation_b, counted, bands = _windows(a, b, shown)
+    correlation, deviation_a, deviation_b, counted, bands = _windows(a, b, shown, least)
     textured = (int((counted & (deviation_a > _TEXTURE)).sum()), int((counted & (deviation_b > _TEXTURE)).sum()))
     if not counted.any():
         return Answer(0.0, 0.0, textured)
@@ -260,7 +268,7 @@ def _corners(band: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _windows(
-    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None
+    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None, least: float = _SHOWN
 ) -> tuple[
     NDArray[np.float32],
     NDArray[np.float32],
@@ -285,7 +293,7 @@ def _windows(
     correlation = (mean(band_a * band_b) - mean_a * mean_b) / np.maximum(deviation_a * deviation_b, 1e-3)
     textured_a, textured_b = deviation_a > _TEXTURE, deviation_b > _TEXTURE
     if weight is not None:
-        textured_a, textured_b = textured_a & (weight > _SHOWN), textured_b & (weight > _SHOWN)
+        textured_a, textured_b = textured_a & (weight > least), textured_b & (weight > least)
     return correlation, deviation_a, deviation_b, textured_a | textured_b, (band_a, band_b)
 
 
