@@ -10,7 +10,7 @@ from PIL import Image
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
-from dataaudit.dedup import relate
+from dataaudit.dedup import relate, verify
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.overlay import Covered
 from dataaudit.dedup.verify import Answer, Question, answer
@@ -179,3 +179,17 @@ def test_parallel_lines_around_what_differs_prove_nothing(tmp_path):
     assert photographs.covered is not None
     assert photographs.covered.located
     assert THRESHOLDS.verdict(photographs) == "proved"
+
+
+@pytest.mark.parametrize(("seed", "rim"), [(5, 0.07), (6, 0.07), (6, 0.09), (7, 0.07), (8, 0.09)])
+def test_the_fill_at_the_rim_of_a_copy_does_not_speak_against_it(tmp_path, seed, rim, monkeypatch):
+    """Brought onto its source, the reflected rim of a copy lies over what the source shows there."""
+    picture = photo(seed, (320, 240))
+    part = np.asarray(picture.rotate(8, Image.Resampling.BICUBIC).crop((50, 40, 270, 200)))
+    edges = [(round(rim * length),) * 2 for length in part.shape[:2]]
+    copy = Image.fromarray(np.pad(part, [*edges, (0, 0)], mode="reflect"))
+    found = asked(copy, picture, tmp_path / "copy", (0,))
+    assert THRESHOLDS.verdict(found) == "proved"
+    assert found.overlap < 0.7
+    monkeypatch.setattr(verify, "_MOST_OF_IT", 2.0)
+    assert THRESHOLDS.verdict(asked(copy, picture, tmp_path / "again", (0,))) != "proved"
