@@ -111,6 +111,19 @@ def test_the_order_of_the_files_changes_nothing():
     assert scored(one) == {pair(shuffled[a], shuffled[b]): score for (a, b), score in scored(other).items()}
 
 
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_of_many_that_are_equally_near_the_first_are_told_and_no_more_are_held(kinds, monkeypatch):
+    monkeypatch.setattr(neighbours, "_ROWS", 50)
+    monkeypatch.setattr(neighbours, "_COLUMNS", 60)
+    held = []
+    narrow = neighbours._Best._narrow
+    monkeypatch.setattr(neighbours._Best, "_narrow", lambda best: (narrow(best), held.append(best._held))[0])
+    vectors = clustered(1, 30)[np.arange(400) % kinds]
+    order = np.random.default_rng(0).permutation(400)
+    assert scored(nearest(vectors, order, 4, -0.5)) == pytest.approx(looked_at(vectors, order, 4, -0.5), abs=1e-6)
+    assert max(held) <= 2 * 4 * 50
+
+
 def test_two_are_enough_and_one_has_no_neighbour():
     vectors = clustered(3, 30)[[0, 0]]
     found = nearest(vectors, np.arange(2), 5, -1.0)
@@ -123,10 +136,10 @@ class TestIndex:
     def _soon(self, monkeypatch):
         monkeypatch.setattr(neighbours, "EXACT_UP_TO", 500)
         monkeypatch.setattr(neighbours, "SAMPLED", 150)
+        monkeypatch.setattr(neighbours, "_COLUMNS", 64)
+        monkeypatch.setattr(neighbours, "_BLOCK", 300)
 
     def test_it_finds_nearly_all_and_says_how_much(self, monkeypatch):
-        monkeypatch.setattr(neighbours, "_COLUMNS", 64)
-        monkeypatch.setattr(neighbours, "_BLOCK", 700)
         vectors, order = clustered(5, 3_000), np.random.default_rng(0).permutation(3_000)
         found = nearest(vectors, order, 3, 0.1)
         monkeypatch.setattr(neighbours, "EXACT_UP_TO", 5_000)
@@ -139,7 +152,6 @@ class TestIndex:
         assert found.recall.sampled == 150
 
     def test_its_recall_is_of_all_that_was_found_whatever_is_kept(self, monkeypatch):
-        monkeypatch.setattr(neighbours, "_COLUMNS", 64)
         monkeypatch.setattr(neighbours, "AIM", 0.5)  # an index that misses some
         monkeypatch.setattr(neighbours, "FEWEST_PROBES", 1)
         vectors, order = clustered(5, 3_000), np.random.default_rng(0).permutation(3_000)

@@ -26,7 +26,6 @@ _A_ROOT: Final = 8.0  # cells for each square root of the number of vectors: fin
 _A_CELL: Final = 16  # vectors a cell that the centres are learned from
 _ROUNDS: Final = 5
 _BLOCK: Final = 2048
-_PROBED: Final = 1 << 17  # vectors whose cells are looked into together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,21 +61,20 @@ class Cells:
     def probed(self, vectors: Whole, probes: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield, for each cell, the vectors that have it among their ``probes`` nearest, and those that lie in it.
 
-        A cell comes more than once where there are many vectors; each vector comes with each of its cells once.
+        Each cell comes once, and each vector with each of its cells.
         """
         probes = min(probes, len(self.centres))
-        for first in range(0, len(vectors), _PROBED):
-            rows, cells = [], []
-            for block, products in _products(vectors[first : first + _PROBED], self.centres):
-                least = np.partition(products, -probes, axis=1)[:, -probes, None]
-                row, cell = np.nonzero(products >= least)
-                rows.append((row + (first + block.start)).astype(np.int32))
-                cells.append(cell.astype(np.int32))
-            row, cell = np.concatenate(rows), np.concatenate(cells)
-            row = row[np.argsort(cell, kind="stable")]
-            bounds = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(self.centres)))])
-            for number in np.flatnonzero(np.diff(bounds)).tolist():
-                yield row[bounds[number] : bounds[number + 1]], self.members[self.starts[number] : self.starts[number + 1]]
+        rows, cells = [], []
+        for block, products in _products(vectors, self.centres):
+            least = np.partition(products, -probes, axis=1)[:, -probes, None]
+            row, cell = np.nonzero(products >= least)
+            rows.append((row + block.start).astype(np.int32))
+            cells.append(cell.astype(np.int32))
+        row, cell = np.concatenate(rows), np.concatenate(cells)
+        row = row[np.argsort(cell, kind="stable")]
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(self.centres)))])
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            yield row[bounds[number] : bounds[number + 1]], self.members[self.starts[number] : self.starts[number + 1]]
 
 
 def _products(vectors: Whole, centres: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:

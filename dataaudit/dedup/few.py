@@ -23,9 +23,10 @@ from dataaudit.dedup.candidates import (
     hash_radius,
     inverse,
     merged,
+    told,
 )
 from dataaudit.dedup.hamming import pairs_within
-from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, UNIT, in_units, nearness
+from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, ROUNDED, UNIT, in_units, nearness
 from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import DIHEDRAL
 
@@ -39,7 +40,6 @@ __all__ = ["nearest_among", "nominate_few"]
 
 _MORE: Final = 4  # times config.neighbours that are looked at of each of the few: as many as among a million
 _PRODUCTS: Final = 1 << 24  # held at once
-_SLACK: Final = 16.0  # of products, which are whole numbers below 2²⁴; float32 rounds what is reckoned with them by 2
 
 
 def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
@@ -83,7 +83,8 @@ BRUTE: Final = 256
 def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate the nearest of each of the few, normalised as in :mod:`dataaudit.dedup.neighbours`."""
     empty = np.empty(0, np.int64)
-    if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
+    rows, few = told(features, rows), told(features, few)
+    if not config.transformed or not config.neighbours or len(rows) < 2 or not len(few):  # noqa: PLR2004 - a pair
         return Nominations(empty, empty, empty, np.empty(0))
     least = descriptor_least(len(rows), config)
     background = in_units(features.descriptor[rows[by_content(features, rows)[:BACKGROUND]]])
@@ -91,7 +92,8 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     blocks = [few[start : start + block] for start in range(0, len(few), block)]
     best = [_best(features.descriptor, rows, some, background, least, _MORE * config.neighbours) for some in blocks]
     a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
-    a, b = np.minimum(a, b), np.maximum(a, b)
+    _, once = np.unique(np.minimum(a, b) * len(features) + np.maximum(a, b), return_index=True)
+    a, b, score = np.minimum(a, b)[once], np.maximum(a, b)[once], score[once]
     kept = borne_out(features, few_keypoints(features, np.union1d(a, b)), a, b, score, least, config)
     return by_score(features, a[kept], b[kept], score[kept])
 
@@ -135,11 +137,11 @@ def _best(
     enough = np.maximum(least, told[:, -count]) if first >= count else np.full(len(few), least)
     floor = enough * UNIT**2 + near_few
     bound = np.nan_to_num(near)
-    query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - np.float32(_SLACK))
+    query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - np.float32(ROUNDED))
     unknown = np.unique(place[np.isnan(near[place])])
     eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
     bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)
-    hopeful = products[query, place] - bound[place] >= floor[query] - _SLACK
+    hopeful = products[query, place] - bound[place] >= floor[query] - ROUNDED
     query, place = query[hopeful], place[hopeful]
     learn(place)
     score = scores(query, place)

@@ -50,9 +50,11 @@ NEAR: Final = (6, 15)
 """The first and last of the nearest background pictures whose mean cosine is a picture's nearness."""
 _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
-_BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; a 32nd of all where that is more
+_BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large
 _HELD: Final = 4  # times what is asked for: more is not kept of a block before the best are chosen
-_ROUNDED: Final = np.float32(16.0)  # of products less a bound, in float32: they are off by 2 at most
+_NEARNESS: Final = 512  # rows whose products with the background are held together: 8 MiB
+ROUNDED: Final = np.float32(16.0)
+"""Of products less a bound, in float32: they are off by less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +180,7 @@ class _Table:
     vectors: NDArray[np.int16]
     nearness: NDArray[np.float32]
     bound: NDArray[np.float32]
-    """The part of nearness that is taken off, to the nearest whole number: a product less it is exact."""
+    """The part of nearness that is taken off, to the nearest whole number: a product less it is exact (unless it is below 0)."""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -196,10 +198,13 @@ class _Table:
         """Return the products of a tile, exact."""
         return self.vectors[rows].astype(np.float32) @ self.vectors[columns].astype(np.float32).T
 
-    def scores(self, rows: NDArray[np.int64], columns: NDArray[np.int64], products: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(
+        self, rows: NDArray[np.int64], columns: NDArray[np.signedinteger], products: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         """Return the normalised scores of pairs; all (pairs,)."""
         both = self.nearness[rows].astype(np.float64) + self.nearness[columns]
-        return (products - NORMALISATION * both) / UNIT**2
+        scores: NDArray[np.float64] = (products - NORMALISATION * both) / UNIT**2
+        return scores
 
 
 def in_units(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
@@ -213,11 +218,11 @@ def nearness(vectors: Whole, background: Whole) -> NDArray[np.float32]:
     first, last = min(NEAR[0], len(background)), min(NEAR[1], len(background))
     means = np.empty(len(vectors), np.float32)
     background = background.astype(np.float32, copy=False)
-    for start in range(0, len(vectors), _ROWS // 2):
-        products = vectors[start : start + _ROWS // 2].astype(np.float32, copy=False) @ background.T
+    for start in range(0, len(vectors), _NEARNESS):
+        products = vectors[start : start + _NEARNESS].astype(np.float32, copy=False) @ background.T
         products.partition(len(background) - last, axis=1)
         near = np.sort(products[:, len(background) - last :], axis=1)[:, : last - first + 1]
-        means[start : start + _ROWS // 2] = near.mean(axis=1, dtype=np.float64)
+        means[start : start + _NEARNESS] = near.mean(axis=1, dtype=np.float64)
     return means
 
 
@@ -229,7 +234,7 @@ class _Best:
 
     def __init__(self, table: _Table, rows: NDArray[np.int64], count: int, least: float) -> None:
         self._table, self._rows, self._count, self._least = table, rows, count, least
-        self._floor = table.bound[rows] + np.float32(least * UNIT**2) - _ROUNDED
+        self._floor = table.bound[rows] + np.float32(least * UNIT**2) - ROUNDED
         self._parts: list[_Held] = []
         self._held = 0
         for first in range(0, len(rows), _ROWS):
@@ -241,7 +246,7 @@ class _Best:
         margins -= self._table.bound[columns]
         if first and len(columns) > self._count:
             last = np.partition(margins, -self._count - 1, axis=1)[:, -self._count - 1]  # one of them may be the row itself
-            self._floor[some] = np.maximum(self._floor[some], last - _ROUNDED)
+            self._floor[some] = np.maximum(self._floor[some], last - ROUNDED)
         flat = np.flatnonzero(margins >= self._floor[some][:, None])  # quicker than of two dimensions
         row, column = np.divmod(flat, len(columns))
         place, other = some[row], columns[column]
@@ -253,15 +258,9 @@ class _Best:
 
     def chosen(self) -> _Pairs:
         """Return row, other and score of the nearest of every row, the nearest first; ties by the smaller other."""
-        place, column, margins = self._narrow()
-        row, other = self._rows[place], column.astype(np.int64)
-        score = self._table.scores(row, other, margins + self._table.bound[other])
-        enough = score >= self._least
-        row, other, score = row[enough], other[enough], score[enough]
-        order = np.lexsort((other, -score, row))
-        row, other, score = row[order], other[order], score[order]
-        best = ranks(row) < self._count
-        return row[best], other[best], score[best]
+        place, other, margins = self._narrow()
+        score, best = self._ranked(place, other, margins)
+        return self._rows[place[best]], other[best].astype(np.int64), score[best]
 
     def _narrow(self) -> _Held:
         """Keep what may be among the nearest, and return it, row by row."""
@@ -277,8 +276,20 @@ class _Best:
                 lists[place[start:stop] - first, rank] = margins[start:stop]
                 last = np.partition(lists, -self._count, axis=1)[:, -self._count]
                 rows = slice(first, first + _ROWS)
-                self._floor[rows] = np.maximum(self._floor[rows], last - _ROUNDED)
+                self._floor[rows] = np.maximum(self._floor[rows], last - ROUNDED)
         near = margins >= self._floor[place]
-        self._parts = [(place[near], other[near], margins[near])]
-        self._held = len(self._parts[0][0])
+        place, other, margins = place[near], other[near], margins[near]
+        if len(place) > _HELD // 2 * self._count * len(self._rows):  # many are equally near
+            best = self._ranked(place, other, margins)[1]
+            place, other, margins = place[best], other[best], margins[best]
+        self._parts, self._held = [(place, other, margins)], len(place)
         return self._parts[0]
+
+    def _ranked(
+        self, place: NDArray[np.int32], other: NDArray[np.int32], margins: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return the scores, and which are the nearest of every row, the nearest first; ties by the smaller other."""
+        score = self._table.scores(self._rows[place], other, margins + self._table.bound[other])
+        order = np.lexsort((other, -score, place))
+        best = order[ranks(place[order]) < self._count]
+        return score, best[score[best] >= self._least]

@@ -185,7 +185,8 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
         low, quartile = question.enough_registered
         if answer.median >= low and answer.quartile < quartile and overlap >= _MOST_OF_IT:  # alike but for the rim?
             inside = compare(warped, square_b, align.inner(shown), _WHOLLY)
-            answer = inside if inside.reaches(question.enough_registered) else answer
+            if inside.reaches(question.enough_registered) and min(inside.textured) >= ENOUGH_TEXTURE:
+                answer = inside
         if min(answer.textured) < ENOUGH_TEXTURE:
             return None
         return replace(answer, overlap=round(overlap, 4), registered=True)
@@ -252,16 +253,22 @@ def compare(
     alike = counted & (correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:  # most pairs are no copies
         return Answer(*whole, textured)
-    corners = alike & _corners(bands[0]) & _corners(bands[1])
+    corners = alike & _corners(bands[0], shown) & _corners(bands[1], shown)
     overlap = 1.0 if shown is None else float(shown.mean())
     covered = find_covered(correlation, energy, counted, corners, len(a), overlap)
     return Answer(*whole, textured, located=located(corners), covered=covered)
 
 
-def _corners(band: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _corners(band: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.bool_]:
     """Return the windows that hold more than lines of one direction, by the structure tensor (Förstner and Gülch, 1987)."""
     windows = _window_means(len(band))
     down, right = (np.gradient(band, axis=axis) for axis in (0, 1))
+    if shown is not None:  # where the picture ends is no gradient of it
+        inside = shown.copy()
+        for axis in (0, 1):
+            for step in (1, -1):
+                inside *= np.roll(shown, step, axis)
+        down, right = down * inside, right * inside
     xx, yy, xy = (windows @ product @ windows.T for product in (right * right, down * down, right * down))
     corners: NDArray[np.bool_] = xx + yy - np.hypot(xx - yy, 2.0 * xy) >= 2.0 * _ACROSS * (xx + yy)
     return corners

@@ -247,7 +247,7 @@ class SyntheticVerifier:
     def _answer(self, question: Question) -> Answer:
         if question.a.name[-12:] == question.b.name[-12:]:
             return Answer(
-                0.995, 0.985, (600, 600), Transform(mirrored=any(turn >= 4 for turn in question.orientations)), corners=600
+                0.995, 0.985, (600, 600), Transform(mirrored=any(turn >= 4 for turn in question.orientations)), located=True
             )
         return Answer((hash(question.b.name[-12:-4]) % 100 - 50) / 1000, -0.2, (600, 600))
 
