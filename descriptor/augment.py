@@ -100,7 +100,7 @@ class Augmenter:
         angle = drawn(0.35, math.radians(30)) + crop * moves * self.chance((n,), 0.3) * self.uniform((n,), -0.5, 0.5)
         shear = drawn(0.2, math.radians(20)) * (1.0 - policy * self.chance((n,), 0.7))
         zoom = drawn(0.25, 0.45) * (1.0 - 0.6 * policy)
-        letterbox = self.chance((n,), 0.08) * moves * self.uniform((n,), 0.0, 0.5)
+        letterbox = self.chance((n,), 0.12) * moves * self.uniform((n,), 0.0, 0.6)
         wide = self.chance((n,), 0.5)
         zoom_x = tf.exp(zoom + drawn(0.2, 0.22) + letterbox * wide)
         zoom_y = tf.exp(zoom + drawn(0.2, 0.22) + letterbox * (1.0 - wide))
@@ -110,8 +110,8 @@ class Augmenter:
         zoom_y = tf.where(crop > 0, tf.minimum(side / aspect, 1.0), zoom_y)
         shift_x = drawn(0.4, 0.5) + crop * (1.0 - zoom_x) * self.uniform((n,), -1.0, 1.0)
         shift_y = drawn(0.4, 0.5) + crop * (1.0 - zoom_y) * self.uniform((n,), -1.0, 1.0)
-        # A picture that was squashed to a square turns in its own aspect, not in the square's.
-        squash = tf.exp(self.uniform((n,), -0.4, 0.4))
+        # A picture that was squashed to a square turns in its own aspect, not in the square's; some are very wide or tall.
+        squash = tf.exp(self.uniform((n,), -0.4, 0.4) * (1.0 + 1.5 * self.chance((n,), 0.35)))
         cos, sin, tan = tf.cos(angle), tf.sin(angle), tf.tan(shear)
         turn = tf.stack([tf.stack([cos, -sin * squash], -1), tf.stack([sin / squash, cos], -1)], -2)
         scale = tf.stack([tf.stack([zoom_x, tan * zoom_y], -1), tf.stack([tf.zeros_like(tan), zoom_y], -1)], -2)
