@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
-from dataaudit.dedup import relate, verify
+from dataaudit.dedup import align, relate, verify
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.overlay import Covered
 from dataaudit.dedup.verify import Answer, Question, answer
@@ -193,3 +194,17 @@ def test_the_fill_at_the_rim_of_a_copy_does_not_speak_against_it(tmp_path, seed,
     assert found.overlap < 0.7
     monkeypatch.setattr(verify, "_MOST_OF_IT", 2.0)
     assert THRESHOLDS.verdict(asked(copy, picture, tmp_path / "again", (0,))) != "proved"
+
+
+@pytest.mark.parametrize("degrees", [0, 10, 20])
+def test_where_a_picture_of_lines_ends_is_no_corner_of_it(degrees):
+    lines = np.zeros((128, 128), np.float32)
+    lines[:, 20:45] = lines[:, 80:100] = 255.0
+    turned = cv2.getRotationMatrix2D((64, 64), degrees, 1.0)
+    whole = cv2.warpAffine(lines, turned, (128, 128), borderMode=cv2.BORDER_REFLECT)
+    angle = np.deg2rad(degrees)
+    along = np.float64([[1, 0, 20 * np.sin(angle)], [0, 1, 20 * np.cos(angle)]])
+    moved, shown = align.warp(whole, along, 128)
+    found = verify.compare(moved, whole, align.inner(shown))
+    assert found.reaches(THRESHOLDS.registered_proved)
+    assert not found.located
