@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import random
 import signal
 import sqlite3
@@ -71,11 +72,11 @@ def test_killed_at_any_moment_the_next_report_is_the_same_bytes(data, config, tm
 def test_a_comparison_of_files_that_have_just_changed_is_not_kept(data, config, monkeypatch):
     monkeypatch.setattr(Memory, "_unchanged", lambda *_: False)
     pipeline.scan(data, config)
-    assert "0 comparisons" in upkeep.info(config)
+    assert re.search(r"\b0 comparisons", upkeep.info(config))
     monkeypatch.undo()
     os.utime(data / "val/a/copy.jpg")
     pipeline.scan(data, config)
-    assert "0 comparisons" not in upkeep.info(config)
+    assert re.search(r"\b[1-9]\d* comparisons", upkeep.info(config))
 
 
 def test_info_tells_and_clear_empties(data, config):
