@@ -121,7 +121,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     See :mod:`dataaudit.dedup.neighbours`. The threshold rises with the number of pictures, so that the number of false
     nominations a picture does not.
     """
-    rows = told(features, rows)
+    rows = described(features, rows)
     if not config.transformed or not config.neighbours or len(rows) < 2:  # noqa: PLR2004 - a pair
         empty = np.empty(0, np.int64)
         return Nominations(empty, empty, empty, np.empty(0))
@@ -134,7 +134,7 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     return replace(by_score(features, rows[found.a], rows[found.b], found.score), index_recall=found.recall)
 
 
-def told(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def described(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return those of ``rows`` that the descriptor says anything of."""
     return rows[features.descriptor[rows].any(axis=1)]
 

@@ -17,13 +17,13 @@ from dataaudit.dedup.candidates import (
     by_content,
     by_score,
     closest,
+    described,
     descriptor_least,
     distance256,
     few_keypoints,
     hash_radius,
     inverse,
     merged,
-    told,
 )
 from dataaudit.dedup.hamming import pairs_within
 from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, ROUNDED, UNIT, in_units, nearness
@@ -83,7 +83,7 @@ BRUTE: Final = 256
 def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate the nearest of each of the few, normalised as in :mod:`dataaudit.dedup.neighbours`."""
     empty = np.empty(0, np.int64)
-    rows, few = told(features, rows), told(features, few)
+    rows, few = described(features, rows), described(features, few)
     if not config.transformed or not config.neighbours or len(rows) < 2 or not len(few):  # noqa: PLR2004 - a pair
         return Nominations(empty, empty, empty, np.empty(0))
     least = descriptor_least(len(rows), config)
@@ -123,9 +123,9 @@ def _best(
         near[new] = NORMALISATION * nearness(in_units(descriptors[rows[new]]), background)
 
     def scores(query: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.float64]:
-        told: NDArray[np.float64] = (products[query, place] - (near_few[query] + near[place])) / UNIT**2
-        told[few[query] == rows[place]] = -np.inf
-        return told
+        known: NDArray[np.float64] = (products[query, place] - (near_few[query] + near[place])) / UNIT**2
+        known[few[query] == rows[place]] = -np.inf
+        return known
 
     if len(rows) <= BACKGROUND:  # among few, nearness may be below 0, the least that is reckoned with below
         learn(np.arange(len(rows)))
@@ -133,11 +133,11 @@ def _best(
     place = np.argpartition(-products, first - 1, axis=1)[:, :first]
     query = np.repeat(np.arange(len(few)), first)
     learn(place.reshape(-1))
-    told = np.sort(scores(query, place.reshape(-1)).reshape(len(few), first), axis=1)
-    enough = np.maximum(least, told[:, -count]) if first >= count else np.full(len(few), least)
+    best = np.sort(scores(query, place.reshape(-1)).reshape(len(few), first), axis=1)
+    enough = np.maximum(least, best[:, -count]) if first >= count else np.full(len(few), least)
     floor = enough * UNIT**2 + near_few
     bound = np.nan_to_num(near)
-    query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - np.float32(ROUNDED))
+    query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - ROUNDED)
     unknown = np.unique(place[np.isnan(near[place])])
     eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
     bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)

@@ -1,7 +1,7 @@
 """Copies that are partly covered: two pictures may be alike but for a region.
 
 An overlay (a logo, a text, a patch of another picture) makes windows unlike that lie side by side; what does not touch them
-is compared by itself. Windows lie on a grid, ``STRIDE`` pixels apart, ``WINDOW`` wide, ``MARGIN`` from the border.
+is compared by itself.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.dedup.windows import MARGIN, STRIDE, WINDOW
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ALIKE", "ENOUGH_TEXTURE", "MARGIN", "STRIDE", "UNLIKE", "WINDOW", "Covered", "find_covered", "located", "summary"]
+__all__ = ["ALIKE", "ENOUGH_TEXTURE", "UNLIKE", "Covered", "find_covered", "located", "summary"]
 
-WINDOW: Final = 17
-"""Pixels a side of a window that is correlated."""
-STRIDE: Final = 4
-"""Pixels from a window to the next."""
-MARGIN: Final = 4
-"""Pixels at the border that only some resamplings touch, and no window looks at."""
 ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
 UNLIKE: Final = 0.6

@@ -7,8 +7,6 @@ over the textured windows, ``quartile`` their lower quartile: a copy is alike ne
 
 First the orientations that were named are tried as they are; where that does not do, a is registered onto b
 (``align``), and only the part of b that a shows is compared: fill, letterbox and what a crop cut off do not count.
-
-Blur and window means are products with fixed matrices, ``G X Gᵀ``, exact at the borders (reflected).
 """
 
 from __future__ import annotations
@@ -20,7 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.overlay import ALIKE, ENOUGH_TEXTURE, MARGIN, STRIDE, UNLIKE, WINDOW, Covered, find_covered, located, summary
+from dataaudit.dedup import windows
+from dataaudit.dedup.overlay import ALIKE, ENOUGH_TEXTURE, UNLIKE, Covered, find_covered, located, summary
+from dataaudit.dedup.windows import SIDE, TEXTURE
 from dataaudit.domain import DIHEDRAL, Transform
 from dataaudit.engines.memory import unlimited
 from dataaudit.features.decode import DecodeError, load
@@ -33,17 +33,9 @@ if TYPE_CHECKING:
 
     from dataaudit.dedup.align import Registration, View
 
-SIDE: Final = 128
-"""Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
-_BANDS: Final = {SIDE: (1.2, 4.0), SIDE // 2: (1.6, 4.0)}
-"""Standard deviations of the band by side, pixels. That of tiny pictures is coarser: an augmented copy of one was interpolated at
-the scale of its finest details (of 32-px copies by Keras's layers .74 are proved by the band of large pictures, .87 by this; 2
-and 5 prove .02 more, and two photographs of one building)."""
-_TEXTURE: Final = 1.5  # grey levels of band-passed standard deviation from which a window is textured
-_SHOWN: Final = 0.6  # share of a window
+_SHOWN: Final = 0.6  # share of a window that must be shown
 _WHOLLY: Final = 0.999  # likewise: windows that see nothing of the rim, where the fill of a copy lies over the other's picture …
 _MOST_OF_IT: Final = 0.4  # … if both show so much of b
-_ACROSS: Final = 0.1  # of the gradient's energy in a window, what stands across its main direction: less is lines
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
@@ -177,14 +169,15 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
     square_a, square_b = np.ascontiguousarray(a.square[:, ::-1] if found.mirrored else a.square), b.square
     scales = (len(square_a) / width_a, len(square_a) / height_a), (len(square_b) / width_b, len(square_b) / height_b)
 
-    def compared(matrix: NDArray[np.float64]) -> Answer | None:
+    def brought(matrix: NDArray[np.float64]) -> Answer | None:
         warped, shown = align.warp(square_a, matrix, len(square_b))
         if shown.mean() < _LEAST_OVERLAP:
             return None
-        answer, overlap = compare(warped, square_b, align.inner(shown)), float(shown.mean())
+        inner, overlap = align.inner(shown), float(shown.mean())
+        answer = compare(warped, square_b, inner)
         low, quartile = question.enough_registered
         if answer.median >= low and answer.quartile < quartile and overlap >= _MOST_OF_IT:  # alike but for the rim?
-            inside = compare(warped, square_b, align.inner(shown), _WHOLLY)
+            inside = compare(warped, square_b, inner, _WHOLLY)
             if inside.reaches(question.enough_registered) and min(inside.textured) >= ENOUGH_TEXTURE:
                 answer = inside
         if min(answer.textured) < ENOUGH_TEXTURE:
@@ -196,7 +189,7 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
     for refinement in range(3):  # on all pixels; then, if something is covered, on those that are alike
         mask = None if not refinement else _alike_pixels(square_a, square_b, start if refinement == 1 else matrix)
         refined = align.refine(square_a, square_b, start if refinement < 2 else matrix, mask)  # noqa: PLR2004
-        tried = compared(refined)
+        tried = brought(refined)
         if tried is not None and (best is None or tried.likeness > best.likeness):
             best, matrix = tried, refined
         if best is not None and best.settles(question):
@@ -213,10 +206,9 @@ def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArra
     from dataaudit.dedup import align  # noqa: PLC0415
 
     warped, shown = align.warp(a, matrix, len(b))
-    correlation, _, _, counted, _ = _windows(warped, b, shown)
-    windows = _window_means(len(b)) > 0
-    alike = windows.T.astype(np.float32) @ (counted & (correlation > UNLIKE)).astype(np.float32) @ windows
-    looked = windows.T.astype(np.float32) @ np.ones_like(correlation) @ windows
+    seen = windows.compared(warped, b, shown, _SHOWN)
+    alike = windows.spread_over(seen.counted & (seen.correlation > UNLIKE), len(b))
+    looked = windows.spread_over(np.ones_like(seen.counted), len(b))
     return np.where((alike > 0.5 * looked) & (shown > 0), 255, 0).astype(np.uint8)
 
 
@@ -236,72 +228,27 @@ def compare(
 ) -> Answer:
     """Correlate two aligned squares of luma (side × side, float32, 0 to 255) window by window.
 
-    A window counts if it is textured in *either* picture: where one of them is covered or missing, it must tell.
-
     Args:
         a: one picture.
         b: the other.
         shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere.
         least: the share of a window that must be shown for it to count.
     """
-    correlation, deviation_a, deviation_b, counted, bands = _windows(a, b, shown, least)
-    textured = (int((counted & (deviation_a > _TEXTURE)).sum()), int((counted & (deviation_b > _TEXTURE)).sum()))
+    seen = windows.compared(a, b, shown, least)
+    counted = seen.counted
+    textured = (int((counted & (seen.deviation_a > TEXTURE)).sum()), int((counted & (seen.deviation_b > TEXTURE)).sum()))
     if not counted.any():
         return Answer(0.0, 0.0, textured)
-    energy = np.maximum(deviation_a, deviation_b)
-    whole = summary(correlation, energy, counted)
-    alike = counted & (correlation > ALIKE)
+    energy = np.maximum(seen.deviation_a, seen.deviation_b)
+    whole = summary(seen.correlation, energy, counted)
+    alike = counted & (seen.correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:  # most pairs are no copies
         return Answer(*whole, textured)
-    corners = alike & _corners(bands[0], shown) & _corners(bands[1], shown)
+    for band in seen.bands:
+        alike &= windows.corners(band, shown)
     overlap = 1.0 if shown is None else float(shown.mean())
-    covered = find_covered(correlation, energy, counted, corners, len(a), overlap)
-    return Answer(*whole, textured, located=located(corners), covered=covered)
-
-
-def _corners(band: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.bool_]:
-    """Return the windows that hold more than lines of one direction, by the structure tensor (Förstner and Gülch, 1987)."""
-    windows = _window_means(len(band))
-    down, right = (np.gradient(band, axis=axis) for axis in (0, 1))
-    if shown is not None:  # where the picture ends is no gradient of it
-        inside = shown.copy()
-        for axis in (0, 1):
-            for step in (1, -1):
-                inside *= np.roll(shown, step, axis)
-        down, right = down * inside, right * inside
-    xx, yy, xy = (windows @ product @ windows.T for product in (right * right, down * down, right * down))
-    corners: NDArray[np.bool_] = xx + yy - np.hypot(xx - yy, 2.0 * xy) >= 2.0 * _ACROSS * (xx + yy)
-    return corners
-
-
-def _windows(
-    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None, least: float = _SHOWN
-) -> tuple[
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.bool_],
-    tuple[NDArray[np.float32], NDArray[np.float32]],
-]:
-    """Return, by window: the correlation, the deviation of a and of b, whether it counts; and the bands. See :func:`compare`."""
-    windows = _window_means(len(a))
-    weight: NDArray[np.float32] | None = (
-        None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
-    )
-    band_a, band_b = _band(a, shown), _band(b, shown)
-
-    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        means = windows @ values @ windows.T
-        return (means if weight is None else means / weight).astype(np.float32, copy=False)
-
-    mean_a, mean_b = mean(band_a), mean(band_b)
-    deviation_a = np.sqrt(np.maximum(mean(band_a * band_a) - mean_a**2, 0.0))
-    deviation_b = np.sqrt(np.maximum(mean(band_b * band_b) - mean_b**2, 0.0))
-    correlation = (mean(band_a * band_b) - mean_a * mean_b) / np.maximum(deviation_a * deviation_b, 1e-3)
-    textured_a, textured_b = deviation_a > _TEXTURE, deviation_b > _TEXTURE
-    if weight is not None:
-        textured_a, textured_b = textured_a & (weight > least), textured_b & (weight > least)
-    return correlation, deviation_a, deviation_b, textured_a | textured_b, (band_a, band_b)
+    covered = find_covered(seen.correlation, energy, counted, alike, len(a), overlap)
+    return Answer(*whole, textured, located=located(alike), covered=covered)
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
@@ -325,7 +272,7 @@ class _Seen:
         """Return the square at its own side or half of it, and the number of its textured windows, counted once."""
         square = self.square if len(self.square) == side else _halved(self.square)
         if side not in self._textures:
-            self._textures[side] = _texture(square)
+            self._textures[side] = windows.textured(square)
         return square, self._textures[side]
 
     def view(self, make: type[View]) -> View:
@@ -362,44 +309,3 @@ def _halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     half = len(picture) // 2
     halved: NDArray[np.float32] = picture.reshape(half, 2, half, 2).mean(axis=(1, 3), dtype=np.float32)
     return halved
-
-
-def _texture(picture: NDArray[np.float32]) -> int:
-    """Return the number of textured windows of a square."""
-    windows, band = _window_means(len(picture)), _band(picture, None)
-    mean = windows @ band @ windows.T
-    return int((np.sqrt(np.maximum(windows @ (band * band) @ windows.T - mean**2, 0.0)) > _TEXTURE).sum())
-
-
-def _band(picture: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Band-pass a square; where only a part of it is shown, as if the rest did not exist (normalised convolution)."""
-    fine, coarse = (_blur(len(picture), sigma) for sigma in _BANDS[len(picture)])
-    if shown is None:
-        return (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
-    masked = picture * shown
-    low, high = (blur @ masked @ blur.T / np.maximum(blur @ shown @ blur.T, 1e-3) for blur in (coarse, fine))
-    return ((high - low) * shown).astype(np.float32, copy=False)
-
-
-@cache
-def _blur(side: int, sigma: float) -> NDArray[np.float32]:
-    """(side, side) matrix of a Gaussian blur with reflected borders; rows sum to 1."""
-    reach = int(4 * sigma) + 1
-    offsets: NDArray[np.float64] = np.arange(-reach, reach + 1, dtype=np.float64)
-    kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
-    matrix = np.zeros((side, side))
-    for row in range(side):
-        column = np.abs(row + offsets + 0.5) - 0.5  # reflected at the first …
-        column = np.minimum(column, 2 * side - 1 - column)  # … and at the last pixel's edge
-        np.add.at(matrix[row], column.astype(int), kernel / kernel.sum())
-    return matrix.astype(np.float32)
-
-
-@cache
-def _window_means(side: int) -> NDArray[np.float32]:
-    """(windows, side) matrix of the means of windows ``WINDOW`` wide, ``STRIDE`` apart, inside the margin."""
-    starts = range(MARGIN, side - MARGIN - WINDOW + 1, STRIDE)
-    matrix = np.zeros((len(starts), side), np.float32)
-    for row, start in enumerate(starts):
-        matrix[row, start : start + WINDOW] = 1.0 / WINDOW
-    return matrix
