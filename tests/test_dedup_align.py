@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dataaudit.config import Config
-from dataaudit.dedup.align import FEW, MANY, View, register, resized
+from dataaudit.dedup import align
+from dataaudit.dedup.align import FEW, MANY, Registration, View, register, register_by_corners, resized
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.verify import Question, answer
 from dataaudit.domain import Transform
@@ -156,9 +158,49 @@ def test_unrelated_pictures_cannot_be_registered_well(tmp_path):
 
 
 def test_a_flat_picture_has_no_features():
-    flat = View(np.full((90, 120), 128, np.uint8))
+    flat, other = View(np.full((90, 120), 128, np.uint8)), View(np.asarray(photo(1, (120, 90)).convert("L")))
     assert len(flat.features(FEW, mirrored=False)[0]) == 0
-    assert register(flat, View(np.asarray(photo(1, (120, 90)).convert("L")))) is None
+    assert register(flat, other) is None
+    assert register_by_corners(flat, other) is None
+
+
+@pytest.mark.parametrize("transform", NAMED, ids=Transform.describe)
+@pytest.mark.parametrize("size", [(300, 220), (48, 60)])
+def test_corners_give_the_map_that_was_applied(transform, size):
+    picture = photo(21, size)
+    a, b = (View(np.asarray(image.convert("L"))) for image in (picture, Image.fromarray(warped(picture, transform))))
+    found = register_by_corners(a, b)
+    assert found is not None
+    assert found.mirrored == transform.mirrored
+    expected = resized(compose(transform, size, size), *(2 * [(a.size[0] / size[0], a.size[1] / size[1])]))
+    frame = np.array([[x, y, 1] for x in (0.2, 0.8) for y in (0.2, 0.8)]) * [*a.size, 1]
+    assert np.abs(frame @ (found.matrix - expected).T).max() < 6  # pixels of 128, before any refinement
+
+
+def test_what_corners_bring_together_needs_no_finer_features(tmp_path, monkeypatch):
+    files = save(photo(2, (240, 200)), tmp_path / "a.png"), save(photo(2, (240, 200)).rotate(9), tmp_path / "b.png")
+    monkeypatch.setattr(align, "register", lambda *_: pytest.fail("finer features were looked for"))
+    told = answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8))
+    assert told.reaches((0.97, 0.92))
+    assert told.transform.rotation == pytest.approx(9, abs=0.5)
+
+
+@pytest.mark.parametrize(("side", "asked"), [(32, 0), (160, 1)])
+def test_of_tiny_pictures_whose_corners_bring_nothing_together_no_more_is_asked(tmp_path, monkeypatch, side, asked):
+    files = [save(photo(seed, (160, 160)).resize((side, side)), tmp_path / f"{seed}.png") for seed in (1, 2)]
+    calls = []
+    monkeypatch.setattr(align, "register_by_corners", lambda *_: Registration(np.eye(2, 3), mirrored=False, inliers=6))
+    monkeypatch.setattr(align, "register", lambda *pair: calls.append(pair))
+    assert not answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8)).registered
+    assert len(calls) == asked
+
+
+def test_few_corners_prove_nothing(tmp_path, monkeypatch):
+    files = save(photo(2, (240, 200)), tmp_path / "a.png"), save(photo(2, (240, 200)).rotate(9), tmp_path / "b.png")
+    few = register_by_corners(*(View(np.asarray(Image.open(file).convert("L"))) for file in files))
+    monkeypatch.setattr(align, "register_by_corners", lambda *_: replace(few, inliers=9))
+    monkeypatch.setattr(align, "register", lambda *_: None)
+    assert not answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8)).registered
 
 
 @pytest.mark.parametrize("detail", [FEW, MANY])

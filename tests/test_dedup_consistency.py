@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataaudit.dedup.consistency import agreement
+from dataaudit.dedup.consistency import agreed, agreement
 from dataaudit.features.keypoints import COUNT, WIDTH, keypoints
 from pictures import photo
 
@@ -65,6 +65,21 @@ def test_the_count_is_the_largest_that_any_three_matches_give() -> None:
     for first, second in combinations(range(len(features)), 2):
         expected = max(slow_count(features[first], features[second], mirrored=mirrored) for mirrored in (False, True))
         assert agreement(np.stack(features), np.array([first]), np.array([second])).tolist() == [expected]
+        assert len(agreed(features[first], features[second]).a) == expected
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_matches_that_agree_lie_where_the_copy_was_moved_to(*, mirrored: bool) -> None:
+    picture = photo(5, (160, 120))
+    shown = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+    found = agreed(features_of(picture), features_of(shown.crop((20, 10, 160, 120)).resize((280, 220))))
+    assert found.mirrored == mirrored
+    # the view's short side is 72 pixels; x runs from the other side where it was mirrored
+    x, y = ((found.a + 0.5) * 120 / 72).T
+    x = 160 - x if mirrored else x
+    back = (found.b + 0.5) * 110 / 72
+    assert len(back) >= 10
+    assert np.abs(back - np.column_stack([x - 20, y - 10])).max() < 6
 
 
 def test_threads_change_nothing() -> None:

@@ -1,5 +1,7 @@
 """Bring picture a onto picture b: local features, an affine map by RANSAC, then refinement on the pixels.
 
+The local features that nominate (``consistency``) give the first map; where few of them agree, finer ones are looked for.
+
 Features are SIFT (Lowe, IJCV 2004) under the Hellinger kernel (RootSIFT; Arandjelović and Zisserman, CVPR 2012), of a and
 of its mirror image, matched by the ratio test; the map is estimated by RANSAC and refined by maximising the enhanced
 correlation coefficient (ECC; Evangelidis and Psarakis, PAMI 2008). Unrelated photographs give next to no consistent
@@ -11,11 +13,15 @@ Matrices map pixel centres, (x, y) from the upper left, of one picture to anothe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
+
+from dataaudit.dedup.consistency import agreed
+from dataaudit.features.keypoints import keypoints, view_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +38,7 @@ _LONG_SIDE: Final = 512
 _RATIO: Final = 0.8
 _REPROJECTION: Final = 3.0  # pixels
 _FEWEST_INLIERS: Final = 10  # silhouettes on plain sky fit one another with 6 to 9; true copies have 18 and more, rarely fewer
+_FEWEST_AGREEING: Final = 6  # of those that nominate
 _SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: smallest, largest, largest over smallest
 
 
@@ -59,6 +66,7 @@ class View:
 
     def __init__(self, luma: NDArray[np.uint8]) -> None:
         """Resize ``luma`` (height, width), uint8."""
+        self._picture = luma
         height, width = luma.shape
         scale = min(SHORT_SIDE / min(height, width), _LONG_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -71,6 +79,16 @@ class View:
         """Width and height in pixels."""
         height, width = self.luma.shape
         return width, height
+
+    @cached_property
+    def corners(self) -> NDArray[np.uint8]:
+        """The local features that nominate, see ``features.keypoints``."""
+        return keypoints(Image.fromarray(self._picture))
+
+    def from_corners(self) -> tuple[float, float]:
+        """Return by what the places of ``corners`` are to be multiplied, x and y, to lie in ``luma``."""
+        width, height = view_size(self._picture.shape[::-1])
+        return self.size[0] / width, self.size[1] / height
 
     def features(self, detail: Detail, *, mirrored: bool) -> Features:
         """Return the strongest features of the picture, or of its mirror image."""
@@ -93,6 +111,19 @@ class Registration:
     """Distinct points of both pictures that agree on the map."""
 
 
+def register_by_corners(a: View, b: View) -> Registration | None:
+    """Estimate the map of a onto b by the local features that nominate; None if not six agree on a believable one."""
+    found = agreed(a.corners, b.corners)
+    if len(found.a) < _FEWEST_AGREEING:
+        return None
+    to_a, to_b = a.from_corners(), b.from_corners()
+    points_a, points_b = ((points + 0.5) * scale - 0.5 for points, scale in ((found.a, to_a), (found.b, to_b)))
+    if found.mirrored:
+        points_a[:, 0] = a.size[0] - 1 - points_a[:, 0]
+    solution, *_ = np.linalg.lstsq(np.column_stack([points_a, np.ones(len(points_a))]), points_b, rcond=None)
+    return Registration(solution.T, found.mirrored, _distinct(found.a, found.b)) if _believable(solution.T) else None
+
+
 def register(a: View, b: View, detail: Detail = FEW) -> Registration | None:
     """Estimate the affine map of a onto b by their strongest features; None if no believable one has ten consistent matches."""
     best: Registration | None = None
@@ -106,7 +137,7 @@ def register(a: View, b: View, detail: Detail = FEW) -> Registration | None:
         if estimate is None or not _believable(matrix := np.asarray(estimate, np.float64)):
             continue
         kept = inlier.ravel().astype(bool)
-        count = min(len(np.unique(np.round(points[kept]), axis=0)) for points in (points_a, points_b))
+        count = _distinct(points_a[kept], points_b[kept])
         if count >= _FEWEST_INLIERS and (best is None or count > best.inliers):
             best = Registration(matrix, mirrored, count)
     return best
@@ -194,6 +225,11 @@ def _matches(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.
     second = similarity.max(axis=1)
     kept = np.sqrt(np.maximum(2 - 2 * best, 0)) < _RATIO * np.sqrt(np.maximum(2 - 2 * second, 1e-9))
     return a[0][kept], b[0][nearest[kept]]
+
+
+def _distinct(*matched: NDArray[np.float32]) -> int:
+    """Return how many points, to a pixel, are among those that are matched, in the picture that has fewer."""
+    return min(len(np.unique(np.round(points), axis=0)) for points in matched)
 
 
 def _believable(matrix: NDArray[np.float64]) -> bool:

@@ -11,16 +11,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-__all__ = ["agreement"]
+__all__ = ["Agreed", "agreed", "agreement"]
 
 _RATIO: Final = 0.95
 _DRAWN: Final = 12  # the best matches of a pair; every three of them give a map
@@ -58,19 +60,51 @@ def agreement(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.
     return np.concatenate([np.empty(0, np.int64), *counts])
 
 
+class Agreed(NamedTuple):
+    """The matches of two pictures that agree on one affine map."""
+
+    mirrored: bool
+    """Whether the map mirrors a."""
+    a: NDArray[np.float32]
+    """(n, 2) x and y in the view of a, which is not mirrored."""
+    b: NDArray[np.float32]
+    """(n, 2) likewise in that of b."""
+
+
+def agreed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Agreed:
+    """Return those matches of one pair, (features, 18) each, that :func:`agreement` counts; none where no three give a map."""
+    best = Agreed(mirrored=False, a=np.empty((0, 2), np.float32), b=np.empty((0, 2), np.float32))
+    for mirrored, points_a, points_b, valid in _both_ways(a[None], b[None]):
+        _, agree = _maps(points_a, points_b, valid)
+        if len(agree):
+            chosen = agree[agree.sum(axis=1).argmax()]
+            if chosen.sum() > len(best.a):
+                best = Agreed(mirrored, points_a[0, chosen] * ([-1, 1] if mirrored else [1, 1]), points_b[0, chosen])
+    return best
+
+
 def _block(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+    best = np.zeros(len(a), np.int64)
+    for _, points_a, points_b, valid in _both_ways(a, b):
+        pair, agree = _maps(points_a, points_b, valid)
+        np.maximum.at(best, pair, agree.sum(axis=1))
+    return best
+
+
+def _both_ways(
+    a: NDArray[np.uint8], b: NDArray[np.uint8]
+) -> Iterator[tuple[bool, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
+    """Yield, for a as it is and mirrored, where the best matches of each pair lie, (pairs, m, 2) twice, and which are any."""
     bits_a, bits_b = _words(a), _words(b)
     absent_a, absent_b = np.asarray(~a.any(axis=2)), np.asarray(~b.any(axis=2))
     absent = absent_b[:, :, None] | absent_a[:, None, :]
-    best = np.zeros(len(a), np.int64)
     for mirrored in (False, True):
         distance, feature_a, feature_b = _matches(bits_a[::-1] if mirrored else bits_a, bits_b, absent)
         points_a = np.take_along_axis(a[..., :2], feature_a[..., None], axis=1).astype(np.float32)
         points_b = np.take_along_axis(b[..., :2], feature_b[..., None], axis=1).astype(np.float32)
         if mirrored:
             points_a[..., 0] *= -1
-        np.maximum(best, _agreeing(points_a, points_b, distance < _NONE), out=best)
-    return best
+        yield mirrored, points_a, points_b, distance < _NONE
 
 
 def _words(features: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -109,8 +143,8 @@ def _matches(
     return np.take_along_axis(best, chosen, axis=1), chosen, np.take_along_axis(nearest, chosen, axis=1)
 
 
-def _agreeing(a: NDArray[np.float32], b: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the largest number of points (pairs, m, 2) that one affine map of a onto b brings within the tolerance."""
+def _maps(a: NDArray[np.float32], b: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return, of each believable affine map of a onto b, points (pairs, m, 2): its pair, and which points agree, (maps, m)."""
     i, j, k = _triples(min(_DRAWN, a.shape[1]))
     (ax, ay), (bx, by) = np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0)
     ux, uy, vx, vy = (p[:, j] - p[:, i] for p in (ax, ay, bx, by))
@@ -125,16 +159,12 @@ def _agreeing(a: NDArray[np.float32], b: NDArray[np.float32], valid: NDArray[np.
     usable &= (growth > 1 / _GROWTH) & (growth < _GROWTH)
     usable &= xx**2 + xy**2 + yx**2 + yy**2 <= (_SQUEEZE + 1 / _SQUEEZE) * growth
     pair, triple = np.nonzero(usable)
-    counts = np.zeros(len(a), np.int64)
-    if len(pair):
-        origin = i[triple]
-        x, y = ax[pair] - ax[pair, origin][:, None], ay[pair] - ay[pair, origin][:, None]
-        xx, xy, yx, yy = (part[pair, triple][:, None] for part in (xx, xy, yx, yy))
-        off_x = xx * x + xy * y - (bx[pair] - bx[pair, origin][:, None])
-        off_y = yx * x + yy * y - (by[pair] - by[pair, origin][:, None])
-        agree = (off_x**2 + off_y**2 <= _TOLERANCE**2) & valid[pair]
-        np.maximum.at(counts, pair, agree.sum(axis=1))
-    return counts
+    origin = i[triple]
+    x, y = ax[pair] - ax[pair, origin][:, None], ay[pair] - ay[pair, origin][:, None]
+    xx, xy, yx, yy = (part[pair, triple][:, None] for part in (xx, xy, yx, yy))
+    off_x = xx * x + xy * y - (bx[pair] - bx[pair, origin][:, None])
+    off_y = yx * x + yy * y - (by[pair] - by[pair, origin][:, None])
+    return pair, (off_x**2 + off_y**2 <= _TOLERANCE**2) & valid[pair]
 
 
 @cache

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["COUNT", "WIDTH", "keypoints"]
+__all__ = ["COUNT", "WIDTH", "keypoints", "view_size"]
 
 COUNT: Final = 80
 """Local features of a picture, at most."""
@@ -48,9 +48,8 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
     """
     from PIL import Image as Pillow  # noqa: PLC0415 - workers only
 
-    scale = min(_SHORT_SIDE / min(luma.size), _LONG_SIDE / max(luma.size))
-    size = max(1, round(luma.width * scale)), max(1, round(luma.height * scale))
-    method = Pillow.Resampling.BOX if scale < 1 else Pillow.Resampling.BICUBIC
+    size = view_size(luma.size)
+    method = Pillow.Resampling.BOX if size < luma.size else Pillow.Resampling.BICUBIC
     view = np.asarray(luma.resize(size, method))
     share = COUNT / sum(scale**2 for scale in _SCALES)
     levels: list[_Level] = []
@@ -63,6 +62,13 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
         found[: len(points), :2] = points
         found[: len(points), 2:] = np.packbits(_comparisons(levels), axis=1)
     return found
+
+
+def view_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height, pixels, of the view of a picture of ``size`` that local features have their places in."""
+    scale = min(_SHORT_SIDE / min(size), _LONG_SIDE / max(size))
+    width, height = size
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 class _Level(NamedTuple):
