@@ -18,9 +18,10 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
-from dataaudit.dedup.candidates import AFTER_HASHES, Nominations, dihedral_hash, inverse
+from dataaudit.dedup.candidates import dihedral_hash
 from dataaudit.dedup.components import components
 from dataaudit.dedup.hamming import BITS, cover, pairs_within, plan_bands, searches_within
+from dataaudit.dedup.nominations import AFTER_HASHES, INVERSE, Nominations
 from dataaudit.dedup.threads import in_order
 from dataaudit.dedup.verify import SIDE, Answer, compare, turned
 from dataaudit.domain import DIHEDRAL
@@ -166,7 +167,7 @@ class TestVerifier:
                 picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             expected = np.asarray(picture.rotate(90 * (orientation % 4)), np.float32)
             np.testing.assert_array_equal(turned(square, orientation), expected)
-            np.testing.assert_array_equal(turned(turned(square, orientation), inverse(orientation)), square)
+            np.testing.assert_array_equal(turned(turned(square, orientation), INVERSE[orientation]), square)
 
 
 COPIES = {
@@ -251,7 +252,7 @@ def test_nominations_do_not_depend_on_which_picture_is_turned(related):
                 words = [int(x) ^ int(y) for x, y in zip(features.phash256[i, orientation], features.phash256[j, 0], strict=True)]
                 words[0] &= ~(1 << 63)
                 if i != j and d64.bit_count() <= config.hamming64 and sum(w.bit_count() for w in words) <= config.hamming256:
-                    oracle.add((min(i, j), max(i, j), orientation if i < j else inverse(orientation)))
+                    oracle.add((min(i, j), max(i, j), orientation if i < j else INVERSE[orientation]))
     assert set(triples) == oracle
 
 

@@ -9,8 +9,9 @@ from PIL import Image, ImageEnhance
 from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
-from dataaudit.dedup.candidates import AFTER_HASHES, descriptor_neighbours
+from dataaudit.dedup.candidates import descriptor_neighbours
 from dataaudit.dedup.neighbours import UNIT, in_units
+from dataaudit.dedup.nominations import AFTER_HASHES
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
 from dataaudit.features.descriptor import DIMENSIONS, SIDE, describe, squashed

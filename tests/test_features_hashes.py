@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.fft import dctn
 
 from dataaudit.domain import DIHEDRAL
-from dataaudit.features.hashes import TIE, dct_block, hash_bits, pack_bits, phashes
+from dataaudit.features.hashes import EDGES, TIE, dct_block, edge_hashes, hash_bits, pack_bits, phashes, turned_edges
 from dataaudit.features.views import thumbnails, views
 from pictures import photo
 
@@ -103,3 +104,28 @@ def test_orientations_are_a_permutation_of_each_other():
     assert all(found == sets[0] for found in sets)
     assert len(sets[0]) == DIHEDRAL
     assert hash_bits(dct_block(luma[None])).shape == (1, 8, 8, 8)
+
+
+@given(st.integers(0, 50), st.integers(0, 7))
+def test_the_edges_of_a_turned_picture_have_the_same_bits_elsewhere(seed, orientation):
+    luma = np.asarray(photo(seed, (128, 128)).convert("L"))
+    once = np.ascontiguousarray(turned(luma, orientation))[None]
+    derived, measured = turned_edges(edge_hashes(luma[None], 4))[0, orientation], edge_hashes(once, 4)[0]
+    assert np.bitwise_count(derived ^ measured).max() <= 1  # a coefficient may be 0
+
+
+def test_edge_hashes_are_the_signs_of_the_coefficients_of_four_strips():
+    luma = np.asarray(photo(7, (128, 128)).convert("L")).astype(float)
+    found = edge_hashes(luma[None].astype(np.uint8), 32)[0]
+    for word, strip in zip(found, (luma[:26], luma[:, -26:], luma[-26:], luma[:, :26]), strict=True):
+        signs = dctn(strip, type=2)[:8, :8].ravel() > 0
+        signs[0] = True
+        assert int(word) == int("".join(str(int(bit)) for bit in signs), 2)
+
+
+def test_a_plain_edge_has_no_hash():
+    luma = np.asarray(photo(7, (128, 128)).convert("L")).copy()
+    luma[:, -30:] = 200
+    found = turned_edges(edge_hashes(luma[None], 32))[0]
+    assert (found == 0).sum(axis=1).tolist() == [1] * 8
+    assert found[0, EDGES.index("right")] == found[1, EDGES.index("top")] == found[4, EDGES.index("left")] == 0

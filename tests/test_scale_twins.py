@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from dataaudit.config import Config
 from dataaudit.dedup import _by_pair, _first_of_equal, crowds
-from dataaudit.dedup.candidates import Nominations, closest, hash_radius
+from dataaudit.dedup.candidates import hash_radius
 from dataaudit.dedup.components import components
 from dataaudit.dedup.crowds import MOST, Crowd
+from dataaudit.dedup.nominations import Nominations, closest
 from dataaudit.scanners.integrity import _colliding
 from dataaudit.statistics.copies import one_of_each
 from measurements import make_catalog

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup.calibrate import LOOKS, Thresholds, calibrate, unlike_pairs
-from dataaudit.dedup.candidates import AFTER_HASHES, nominate
+from dataaudit.dedup.candidates import nominate
 from dataaudit.dedup.components import copy_groups_of
 from dataaudit.dedup.memory import Memory
+from dataaudit.dedup.nominations import AFTER_HASHES
 from dataaudit.dedup.overlay import ENOUGH_TEXTURE
 from dataaudit.dedup.ranks import ranks
 from dataaudit.dedup.verify import Question, answer_all
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
-    from dataaudit.dedup.candidates import Nominations
+    from dataaudit.dedup.nominations import Nominations
     from dataaudit.dedup.verify import Answer
     from dataaudit.domain import Calibration, Catalog, FeatureTable, IndexRecall, Relation, Verdict
     from dataaudit.engines import Engine

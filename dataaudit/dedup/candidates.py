@@ -5,7 +5,7 @@ A nominator is a function ``(features, rows, config) → Nominations``; ``NOMINA
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import ceil, log10
 from typing import TYPE_CHECKING, Final
@@ -14,21 +14,23 @@ import numpy as np
 
 from dataaudit.dedup.consistency import agreement
 from dataaudit.dedup.crowds import Crowd
+from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import nearest
+from dataaudit.dedup.nominations import AFTER_HASHES, INVERSE, Nominations, closest, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
 from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
     from dataaudit.dedup.crowds import Pairs
     from dataaudit.dedup.hamming import Found
-    from dataaudit.domain import FeatureTable, IndexRecall
+    from dataaudit.domain import FeatureTable
 
 NOT_MEAN: Final = np.uint64(~(1 << 63) & (2**64 - 1))
 """Mask of a hash's first word without its first bit, the mean grey: unstable under brightness."""
@@ -40,35 +42,6 @@ _LEAST_RADIUS: Final = 4
 _FEW_KEYPOINTS: Final = 24
 _A_FAR: Final = 1.5  # features that a score as much again above the least as descriptor_far stands for (measured)
 _BLOCK: Final = 4096
-AFTER_HASHES: Final = 1.0
-"""The least distance of a nomination by descriptor: a hash is the surer sign, and is asked about first."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Nominations:
-    """Pairs to be verified: in orientation ``orientation`` a may look like b; ``a < b``."""
-
-    a: NDArray[np.int64]
-    b: NDArray[np.int64]
-    orientation: NDArray[np.int64]
-    """See ``domain.DIHEDRAL``; -1 where the nominator knows of none (ours do), and a has to be registered onto b."""
-    distance: NDArray[np.float64]
-    """The verifier is asked in this order; 0 to 1 by hash, 1 and more by descriptor."""
-    index_recall: IndexRecall | None = None
-    """What an index found of what is to be found; None where the search was exact."""
-
-    def __len__(self) -> int:
-        """Return the number of nominations."""
-        return len(self.a)
-
-    def of(self, rows: NDArray[np.bool_]) -> Nominations:
-        """Return the nominations that one of ``rows``, (n,) a flag a row, is part of."""
-        return self.only(rows[self.a] | rows[self.b])
-
-    def only(self, chosen: NDArray[np.bool_]) -> Nominations:
-        """Return the chosen ones, (nominations,) flags."""
-        columns = {name: getattr(self, name)[chosen] for name in ("a", "b", "orientation", "distance")}
-        return replace(self, **columns)
 
 
 def dihedral_hash(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
@@ -100,7 +73,7 @@ def _confirmed(
         distance = distance256(features, turned, orientation, still)
         keep = np.flatnonzero(distance <= config.hamming256)
         turned, still, orientation, distance = turned[keep], still[keep], orientation[keep], distance[keep]  # noqa: PLW2901
-        way = np.where(turned < still, orientation, _INVERSE[orientation]).astype(np.int8)
+        way = np.where(turned < still, orientation, INVERSE[orientation]).astype(np.int8)
         yield np.minimum(turned, still), np.maximum(turned, still), way, distance.astype(np.int16)
 
 
@@ -204,6 +177,7 @@ def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.in
 NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nominations], ...]] = (
     dihedral_hash,
     descriptor_neighbours,
+    covered_edges,
 )
 """Every search that proposes pairs. A new one is a function here, and nothing else changes."""
 
@@ -211,32 +185,6 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
     """Ask every nominator and merge what they propose."""
     return merged([nominator(features, rows, config) for nominator in NOMINATORS])
-
-
-def merged(proposals: Sequence[Nominations]) -> Nominations:
-    """Return what several nominators propose, each pair in an orientation once."""
-    columns = ("a", "b", "orientation", "distance")
-    together = closest(*(np.concatenate([getattr(some, name) for some in proposals]) for name in columns))
-    return replace(together, index_recall=next((some.index_recall for some in proposals if some.index_recall), None))
-
-
-def closest(
-    a: NDArray[np.int64], b: NDArray[np.int64], orientation: NDArray[np.int64], distance: NDArray[np.float64]
-) -> Nominations:
-    """Return the nominations sorted by (a, b, orientation), each once, with its smallest distance."""
-    order = np.lexsort((distance, orientation, b, a))
-    a, b, orientation, distance = a[order], b[order], orientation[order], distance[order]
-    first = np.ones(len(a), bool)
-    first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1]) | (orientation[1:] != orientation[:-1])
-    return Nominations(a[first], b[first], orientation[first], distance[first])
-
-
-def inverse(orientation: int) -> int:
-    """Return the orientation that undoes ``orientation``: a mirrored one undoes itself, a turn is turned back."""
-    return orientation if orientation >= DIHEDRAL // 2 else -orientation % (DIHEDRAL // 2)
-
-
-_INVERSE: Final = np.array([inverse(orientation) for orientation in range(DIHEDRAL)])
 
 
 def distance256(

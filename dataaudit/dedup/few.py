@@ -12,21 +12,19 @@ import numpy as np
 
 from dataaudit.dedup.candidates import (
     NOT_MEAN,
-    Nominations,
     borne_out,
     by_content,
     by_score,
-    closest,
     described,
     descriptor_least,
     distance256,
     few_keypoints,
     hash_radius,
-    inverse,
-    merged,
 )
+from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import pairs_within
 from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, ROUNDED, UNIT, in_units, nearness
+from dataaudit.dedup.nominations import INVERSE, Nominations, closest, merged
 from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import DIHEDRAL
 
@@ -44,7 +42,13 @@ _PRODUCTS: Final = 1 << 24  # held at once
 
 def nominate_few(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
     """Nominate pairs of ``rows`` of which at least one is among ``few`` (which are among ``rows``)."""
-    return merged([_by_hash(features, rows, few, config), _by_descriptor(features, rows, few, config)])
+    return merged(
+        [
+            _by_hash(features, rows, few, config),
+            _by_descriptor(features, rows, few, config),
+            covered_edges(features, rows, config, few),
+        ]
+    )
 
 
 def _by_hash(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:
@@ -52,32 +56,18 @@ def _by_hash(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.in
     upright_few, upright = features.phash64[few, 0] & NOT_MEAN, features.phash64[rows, 0] & NOT_MEAN
     radius, found = hash_radius(len(rows), config), []
     for orientation in range(DIHEDRAL):
-        query, item = _within(features.phash64[few, orientation] & NOT_MEAN, upright, radius)
+        query, item, _ = pairs_within(features.phash64[few, orientation] & NOT_MEAN, upright, radius)
         found.append((few[query], rows[item], orientation))
-        query, item = _within(upright_few, features.phash64[rows, orientation] & NOT_MEAN, radius)
+        query, item, _ = pairs_within(upright_few, features.phash64[rows, orientation] & NOT_MEAN, radius)
         found.append((rows[item], few[query], orientation))
     columns = []
     for turned, still, orientation in found:
         distance = distance256(features, turned, orientation, still)
         keep = (turned != still) & (distance <= config.hamming256)
         a, b, forward = turned[keep], still[keep], turned[keep] < still[keep]
-        oriented = np.where(forward, orientation, inverse(orientation))
+        oriented = np.where(forward, orientation, INVERSE[orientation])
         columns.append((np.minimum(a, b), np.maximum(a, b), oriented, distance[keep] / 255.0))
     return closest(*(np.concatenate(column) for column in zip(*columns, strict=True)))
-
-
-def _within(queries: NDArray[np.uint64], index: NDArray[np.uint64], radius: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs within a radius; of few queries it is quicker to compare each than to build an index."""
-    if len(queries) > BRUTE:
-        query, item, _ = pairs_within(queries, index, radius)
-        return query, item
-    found = [np.flatnonzero(np.bitwise_count(index ^ query) <= radius) for query in queries]
-    counts = [len(items) for items in found]
-    return np.repeat(np.arange(len(queries)), counts), np.concatenate([np.empty(0, np.int64), *found])
-
-
-BRUTE: Final = 256
-"""Queries up to which every hash is compared."""
 
 
 def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.int64], config: Config) -> Nominations:

@@ -43,6 +43,7 @@ _DIFFERENCE_SETS: Final = {
     73: (0, 1, 3, 7, 15, 31, 36, 54, 63),
 }
 """Perfect difference sets: every number but 0 is the difference, modulo the key, of exactly one pair."""
+_COMPARED_EACH: Final = 256  # queries up to which every hash is compared
 _BLOCK: Final = 5  # bits left out where only one may differ
 _NO_LINE: Final = 255
 
@@ -91,12 +92,22 @@ def searches_within(
     """
     if not len(queries) or not len(index):
         return ()
+    if len(queries) <= _COMPARED_EACH:
+        return (partial(_each, queries, index, radius),)
     bands = plan_bands(len(index), radius)
     return tuple(
         partial(_search_line, queries, index, bands[: number + 1], line, radius)
         for number, band in enumerate(bands)
         for line in range(len(cover(band.width, band.radius)))
     )
+
+
+def _each(queries: NDArray[np.uint64], index: NDArray[np.uint64], radius: int) -> Iterator[Found]:
+    """Yield what is within the radius of each query: of few it is quicker to compare each than to sort the index."""
+    for number, query in enumerate(queries):
+        difference = index ^ query
+        item = np.flatnonzero(np.bitwise_count(difference) <= radius)
+        yield np.full(len(item), number), item, difference[item]
 
 
 @cache

@@ -58,6 +58,8 @@ class FeatureTable:
     """(n, 8) 64-bit perceptual hash of the measured picture in each of its eight orientations."""
     phash256: NDArray[np.uint64]
     """(n, 8, 4) 256-bit perceptual hash, likewise."""
+    edge_hashes: NDArray[np.uint64]
+    """(n, 4) 64-bit perceptual hashes of strips along the top, right, bottom and left edge; 0 where a strip is nearly plain."""
     descriptor: NDArray[np.float16]
     """(n, 128) copy descriptor of the measured picture, of length 1; much the same for all eight orientations."""
     keypoints: NDArray[np.uint8]

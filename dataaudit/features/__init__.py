@@ -249,6 +249,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         pixel_digest=np.zeros(len(rows), np.uint64),
         phash64=np.zeros((len(rows), 8), np.uint64),
         phash256=np.zeros((len(rows), 8, 4), np.uint64),
+        edge_hashes=np.zeros((len(rows), 4), np.uint64),
         descriptor=np.zeros((len(rows), DIMENSIONS), np.float16),
         keypoints=np.zeros((len(rows), COUNT, WIDTH), np.uint8),
         properties=np.full((len(rows), len(PROPERTY_NAMES)), np.nan, np.float32),
@@ -270,7 +271,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
 
 def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails]) -> None:
     """Fill in, at these places, what is cheaply computed from the pictures' views."""
-    from dataaudit.features.hashes import phashes  # noqa: PLC0415
+    from dataaudit.features.hashes import edge_hashes, phashes  # noqa: PLC0415
     from dataaudit.features.properties import properties  # noqa: PLC0415
     from dataaudit.features.views import pixel_digests, views  # noqa: PLC0415
 
@@ -279,6 +280,7 @@ def _look_at(table: FeatureTable, places: list[int], pictures: list[Thumbnails])
     size = max(BATCH, len(places))
     table.phash64[places] = phashes(seen.quarter, size)[..., 0]
     table.phash256[places] = phashes(seen.half, size)
+    table.edge_hashes[places] = edge_hashes(seen.luma, size)
     table.properties[places] = properties(seen, sizes)
     table.pixel_digest[places] = pixel_digests(seen, sizes)
     table.colours[places], table.edge_spread[places] = colours(seen.colours)

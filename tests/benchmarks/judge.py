@@ -102,6 +102,7 @@ def features_of(catalog: Catalog, rng: np.random.Generator, *, worst: bool) -> F
         pixel_digest=rng.integers(1, 2**64, rows, np.uint64),
         phash64=np.zeros((rows, 8), np.uint64),
         phash256=np.zeros((rows, 8, 4), np.uint64),
+        edge_hashes=np.zeros((rows, 4), np.uint64),
         descriptor=descriptor.astype(np.float16),
         keypoints=np.zeros((rows, 1, 18), np.uint8),
         properties=properties,
