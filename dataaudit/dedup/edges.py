@@ -17,6 +17,7 @@ from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.hamming import BITS, searches_within
 from dataaudit.dedup.nominations import AFTER_HASHES, INVERSE, Nominations, closest
 from dataaudit.dedup.threads import in_order
+from dataaudit.domain import DIHEDRAL
 from dataaudit.features.hashes import EDGES, turned_edges
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ __all__ = ["covered_edges"]
 _NEAREST: Final = 3  # bits of 63 in which one edge may differ; one fewer …
 _MANY: Final = 100_000  # … among more pictures than this, where local features are not asked either
 _SECOND: Final = 8  # bits in which another edge may
+_COMMON: Final = (
+    64  # partners of an edge from which it is a template's (a window's frame, a bar with the time), and tells nothing
+)
 _PLAIN: Final = 64
 
 
@@ -45,44 +49,74 @@ def covered_edges(
     In each of the eight orientations; of a crowd only its nearest (see ``crowds``). A nearly plain edge tells nothing.
     """
     crowd = Crowd(len(features))
-    asked = rows if few is None else few
     many = len(rows) > _MANY
-    turned, still = turned_edges(features.edge_hashes[asked]), features.edge_hashes[rows]
+    turned, still = _Edges(features, rows if few is None else few), _Edges(features, rows, orientations=1)
     for edge in range(len(EDGES)) if config.transformed else ():
-        query, orientation = np.nonzero(turned[..., edge])
-        item = np.flatnonzero(still[:, edge])
-        found = searches_within(turned[query, orientation, edge], still[item, edge], _NEAREST - many)
-        confirmed = partial(_confirmed, features, asked[query], orientation, rows[item], least=None if many else config.agreement)
-        for pairs in in_order([partial(confirmed, search) for search in found], config.workers):
+        query, item = turned.shown(edge), still.shown(edge)
+        searches = searches_within(turned.hashes[query, edge], still.hashes[item, edge], _NEAREST - many)
+        partners = np.zeros(len(features), np.int64)
+        for found in in_order([partial(_rows, search, turned.row[query]) for search in searches], config.workers):
+            partners += np.bincount(found, minlength=len(features))
+        pair_up = partial(_confirmed, turned, query, still, item, partners > _COMMON, None if many else config.agreement)
+        for pairs in in_order([partial(pair_up, search) for search in searches], config.workers):
             crowd.add(*pairs)
     a, b, ways, bits = crowd.kept()
     return closest(a, b, ways.astype(np.int64), AFTER_HASHES + bits / BITS)
 
 
-def _confirmed(
-    features: FeatureTable,
-    queries: NDArray[np.int64],
-    orientations: NDArray[np.intp],
-    items: NDArray[np.int64],
-    search: Callable[[], Iterator[Found]],
-    *,
-    least: float | None,
-) -> Iterator[Pairs]:
-    """Yield which pairs of a search, of ``queries`` in their orientations among ``items``, have more in common than an edge.
+class _Edges:
+    """The edges of pictures, in eight orientations or as they are."""
 
-    ``least``: local features that must agree where no second edge is near; None: those are not asked.
+    def __init__(self, features: FeatureTable, rows: NDArray[np.int64], orientations: int = DIHEDRAL) -> None:
+        """Turn those of ``rows``."""
+        turned = turned_edges(features.edge_hashes[rows])[:, :orientations]
+        self.hashes: NDArray[np.uint64] = turned.reshape(-1, len(EDGES))
+        """(n × orientations, 4)."""
+        self.row, self.way = np.repeat(rows, orientations), np.tile(np.arange(orientations, dtype=np.int8), len(rows))
+        self.keypoints = features.keypoints
+
+    def shown(self, edge: int) -> NDArray[np.intp]:
+        """Return the places where an edge is not plain."""
+        return np.flatnonzero(self.hashes[:, edge])
+
+
+def _rows(search: Callable[[], Iterator[Found]], row: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of what is found, once a pair."""
+    for query, _, _ in search():
+        yield row[query]
+
+
+def _confirmed(
+    turned: _Edges,
+    queries: NDArray[np.intp],
+    still: _Edges,
+    items: NDArray[np.intp],
+    common: NDArray[np.bool_],
+    least: float | None,
+    search: Callable[[], Iterator[Found]],
+) -> Iterator[Pairs]:
+    """Yield which pairs of a search have more in common than an edge.
+
+    Args:
+        turned: what was sought …
+        queries: … at these places of it …
+        still: … among these …
+        items: … at those places.
+        common: (n,) rows whose edge is a template's.
+        least: local features that must agree where no second edge is near; None: they are not asked.
+        search: yields places in ``queries`` and ``items``.
     """
     for query, item, _ in search():
-        turned, orientation, still = queries[query], orientations[query], items[item]
-        of_turned, of_still = features.edge_hashes[turned], features.edge_hashes[still]
-        of_turned = turned_edges(of_turned)[np.arange(len(turned)), orientation]
-        apart = np.bitwise_count(of_turned ^ of_still).astype(np.int16)
-        apart[(of_turned == 0) | (of_still == 0)] = _PLAIN
+        one, other = queries[query], items[item]
+        new = (turned.row[one] != still.row[other]) & ~common[turned.row[one]] & ~common[still.row[other]]
+        one, other = one[new], other[new]
+        apart = np.bitwise_count(turned.hashes[one] ^ still.hashes[other]).astype(np.int16)
+        apart[(turned.hashes[one] == 0) | (still.hashes[other] == 0)] = _PLAIN
         first, second = np.sort(apart, axis=1)[:, :2].T
-        keep = (turned != still) & (second <= _SECOND)
+        keep = second <= _SECOND
         if least is not None:
-            unsure = np.flatnonzero((turned != still) & ~keep)
-            keep[unsure] = agreement(features.keypoints, turned[unsure], still[unsure]) >= least
-        turned, still, orientation = turned[keep], still[keep], orientation[keep]
-        way = np.where(turned < still, orientation, INVERSE[orientation]).astype(np.int8)
-        yield np.minimum(turned, still), np.maximum(turned, still), way, (first + second)[keep]
+            unsure = np.flatnonzero(~keep)
+            keep[unsure] = agreement(turned.keypoints, turned.row[one[unsure]], still.row[other[unsure]]) >= least
+        one, other, bits = one[keep], other[keep], (first + second)[keep]
+        a, b, way = turned.row[one], still.row[other], turned.way[one]
+        yield np.minimum(a, b), np.maximum(a, b), np.where(a < b, way, INVERSE[way]).astype(np.int8), bits

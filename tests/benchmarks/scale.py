@@ -203,6 +203,7 @@ def make_features(truth: Truth, made: np.ndarray, rng: np.random.Generator) -> F
         "pixel_digest": digests[:, 0].copy(),
         "phash64": hashes(truth, 1, 3, np.random.default_rng(2))[..., 0][made],
         "phash256": large,
+        "edge_hashes": hashes(truth, 4, 3, np.random.default_rng(3))[:, 0][made],
         "descriptor": descriptors(truth, rng)[made],
         "properties": properties,
         "file_bytes": rng.integers(20_000, 200_000, rows),
