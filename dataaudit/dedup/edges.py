@@ -35,9 +35,9 @@ __all__ = ["covered_edges"]
 _NEAREST: Final = 3  # bits of 63 in which one edge may differ; one fewer …
 _MANY: Final = 100_000  # … among more pictures than this, where local features are not asked either
 _SECOND: Final = 8  # bits in which another edge may
-_COMMON: Final = (
-    64  # partners of an edge from which it is a template's (a window's frame, a bar with the time), and tells nothing
-)
+_COMMON: Final = 64  # partners of an edge from which it is a template's (a window's frame, a bar), and tells nothing
+_SAMPLE: Final = 1024  # pictures that this is told from, and more of many …
+_FEW_OF_SAMPLE: Final = 4  # … of which so many are no crowd
 _PLAIN: Final = 64
 
 
@@ -51,13 +51,12 @@ def covered_edges(
     crowd = Crowd(len(features))
     many = len(rows) > _MANY
     turned, still = _Edges(features, rows if few is None else few), _Edges(features, rows, orientations=1)
+    sample = still.of_contents(min(len(rows), max(_SAMPLE, len(rows) // 256)))
     for edge in range(len(EDGES)) if config.transformed else ():
-        query, item = turned.shown(edge), still.shown(edge)
+        query = turned.telling(edge, sample, len(rows))
+        item = np.flatnonzero(still.hashes[:, edge]) if few is not None else query[turned.way[query] == 0] // DIHEDRAL
         searches = searches_within(turned.hashes[query, edge], still.hashes[item, edge], _NEAREST - many)
-        partners = np.zeros(len(features), np.int64)
-        for found in in_order([partial(_rows, search, turned.row[query]) for search in searches], config.workers):
-            partners += np.bincount(found, minlength=len(features))
-        pair_up = partial(_confirmed, turned, query, still, item, partners > _COMMON, None if many else config.agreement)
+        pair_up = partial(_confirmed, turned, query, still, item, None if many else config.agreement)
         for pairs in in_order([partial(pair_up, search) for search in searches], config.workers):
             crowd.add(*pairs)
     a, b, ways, bits = crowd.kept()
@@ -72,18 +71,26 @@ class _Edges:
         turned = turned_edges(features.edge_hashes[rows])[:, :orientations]
         self.hashes: NDArray[np.uint64] = turned.reshape(-1, len(EDGES))
         """(n × orientations, 4)."""
+        self.orientations = orientations
+        self.digest = features.sha256[rows, 0]
         self.row, self.way = np.repeat(rows, orientations), np.tile(np.arange(orientations, dtype=np.int8), len(rows))
         self.keypoints = features.keypoints
 
-    def shown(self, edge: int) -> NDArray[np.intp]:
-        """Return the places where an edge is not plain."""
-        return np.flatnonzero(self.hashes[:, edge])
+    def of_contents(self, count: int) -> NDArray[np.uint64]:
+        """Return the edges of ``count`` pictures, a draw that names have no say in: (count, 4)."""
+        return self.hashes[np.argpartition(self.digest, count - 1)[:count]] if count else self.hashes
 
-
-def _rows(search: Callable[[], Iterator[Found]], row: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of what is found, once a pair."""
-    for query, _, _ in search():
-        yield row[query]
+    def telling(self, edge: int, sample: NDArray[np.uint64], size: int) -> NDArray[np.intp]:
+        """Return the places where an edge is not plain, nor, by a sample of all ``size`` pictures, that of too many."""
+        shown = np.flatnonzero(self.hashes[:, edge])
+        few = max(_FEW_OF_SAMPLE, _COMMON * len(sample) / max(size, 1))
+        partners = np.zeros(len(self.hashes), np.int64)
+        for search in searches_within(self.hashes[shown, edge], sample[sample[:, edge] != 0, edge], _NEAREST):
+            for query, _, _ in search():
+                partners += np.bincount(shown[query], minlength=len(partners))
+        of_picture = np.repeat(partners.reshape(-1, self.orientations).sum(axis=1), self.orientations)
+        told: NDArray[np.intp] = shown[of_picture[shown] <= few]
+        return told
 
 
 def _confirmed(
@@ -91,7 +98,6 @@ def _confirmed(
     queries: NDArray[np.intp],
     still: _Edges,
     items: NDArray[np.intp],
-    common: NDArray[np.bool_],
     least: float | None,
     search: Callable[[], Iterator[Found]],
 ) -> Iterator[Pairs]:
@@ -102,13 +108,12 @@ def _confirmed(
         queries: … at these places of it …
         still: … among these …
         items: … at those places.
-        common: (n,) rows whose edge is a template's.
         least: local features that must agree where no second edge is near; None: they are not asked.
         search: yields places in ``queries`` and ``items``.
     """
     for query, item, _ in search():
         one, other = queries[query], items[item]
-        new = (turned.row[one] != still.row[other]) & ~common[turned.row[one]] & ~common[still.row[other]]
+        new = turned.row[one] != still.row[other]
         one, other = one[new], other[new]
         apart = np.bitwise_count(turned.hashes[one] ^ still.hashes[other]).astype(np.int16)
         apart[(turned.hashes[one] == 0) | (still.hashes[other] == 0)] = _PLAIN
