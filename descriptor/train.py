@@ -32,6 +32,8 @@ SAVE_EVERY = 300
 """Seconds."""
 UNTOUCHED = 0.2
 """Share of the pairs whose first copy is the picture itself."""
+ALIKE = 16
+"""A batch is made of so many pictures that follow one another, which are of one class where they are ordered by class."""
 
 
 class Trainer:
@@ -102,6 +104,13 @@ def rate(step: int, progress: float) -> float:
     return PEAK_RATE * min((step + 1) / WARMUP_STEPS, 1.0) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
 
 
+def in_runs(n: int, shuffler: np.random.Generator) -> np.ndarray:
+    """Return the numbers below ``n`` but for a few, int64, in shuffled runs of :data:`ALIKE`, which start elsewhere each time."""
+    first = shuffler.integers(ALIKE)
+    runs = np.arange(first, n - ALIKE + 1, ALIKE)
+    return (shuffler.permutation(runs)[:, None] + np.arange(ALIKE)).ravel()
+
+
 def train(trainer: Trainer, pictures: np.ndarray, out: Path, *, steps: int, minutes: float, seed: int) -> None:
     """Train for ``steps`` steps, or until ``minutes`` have passed; the learning rate falls to zero by whichever is first."""
     batch = trainer.batch
@@ -111,7 +120,7 @@ def train(trainer: Trainer, pictures: np.ndarray, out: Path, *, steps: int, minu
     step, progress = 0, 0.0
     while progress < 1.0:
         if at + batch > len(order):
-            order, at = shuffler.permutation(len(pictures)), 0
+            order, at = in_runs(len(pictures), shuffler), 0
         chosen = np.sort(order[at : at + batch])
         at += batch
         trainer.optimizer.learning_rate.assign(rate(step, progress))
