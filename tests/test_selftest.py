@@ -86,7 +86,7 @@ class TestRun:
         assert {path: path.stat().st_mtime_ns for path in dataset.rglob("*")} == before
 
     def test_a_search_that_hardly_searches_finds_hardly_anything(self, dataset):
-        blind = Config(jobs=2, neighbours=0, hamming64=0, hamming256=0)
+        blind = Config(jobs=2, transformed=False, hamming64=0, hamming256=0)
         assert pipeline.selftest(dataset, blind, queries=PICTURES).found < PICTURES / 2
 
     def test_a_single_picture_is_too_few(self, tmp_path):
