@@ -48,11 +48,13 @@ def covered_edges(
 
     In each of the eight orientations; of a crowd only its nearest (see ``crowds``). A nearly plain edge tells nothing.
     """
+    if not config.transformed:
+        rows = rows[:0]
     crowd = Crowd(len(features))
     many = len(rows) > _MANY
     turned, still = _Edges(features, rows if few is None else few), _Edges(features, rows, orientations=1)
     sample = still.of_contents(min(len(rows), max(_SAMPLE, len(rows) // 256)))
-    for edge in range(len(EDGES)) if config.transformed else ():
+    for edge in range(len(EDGES)):
         query = turned.telling(edge, sample, len(rows))
         item = np.flatnonzero(still.hashes[:, edge]) if few is not None else query[turned.way[query] == 0] // DIHEDRAL
         searches = searches_within(turned.hashes[query, edge], still.hashes[item, edge], _NEAREST - many)
@@ -68,8 +70,8 @@ class _Edges:
 
     def __init__(self, features: FeatureTable, rows: NDArray[np.int64], orientations: int = DIHEDRAL) -> None:
         """Turn those of ``rows``."""
-        turned = turned_edges(features.edge_hashes[rows])[:, :orientations]
-        self.hashes: NDArray[np.uint64] = turned.reshape(-1, len(EDGES))
+        upright = features.edge_hashes[rows]
+        self.hashes: NDArray[np.uint64] = upright if orientations == 1 else turned_edges(upright).reshape(-1, len(EDGES))
         """(n × orientations, 4)."""
         self.orientations = orientations
         self.digest = features.sha256[rows, 0]
@@ -87,7 +89,7 @@ class _Edges:
         partners = np.zeros(len(self.hashes), np.int64)
         for search in searches_within(self.hashes[shown, edge], sample[sample[:, edge] != 0, edge], _NEAREST):
             for query, _, _ in search():
-                partners += np.bincount(shown[query], minlength=len(partners))
+                np.add.at(partners, shown[query], 1)
         of_picture = np.repeat(partners.reshape(-1, self.orientations).sum(axis=1), self.orientations)
         told: NDArray[np.intp] = shown[of_picture[shown] <= few]
         return told
