@@ -152,13 +152,18 @@ def main() -> None:
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    pictures = np.load(arguments.pictures, mmap_mode="r")
+    if len(pictures) < arguments.batch + 2 * ALIKE:
+        parser.error(
+            f"{arguments.pictures} holds {len(pictures)} pictures; a batch of {arguments.batch} wants {2 * ALIKE} more than that"
+        )
     arguments.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(arguments.batch, arguments.seed)
     if arguments.start is not None:
         trainer.start(arguments.start)
     train(
         trainer,
-        np.load(arguments.pictures, mmap_mode="r"),
+        pictures,
         arguments.out,
         steps=arguments.steps,
         minutes=arguments.minutes,

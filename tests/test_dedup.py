@@ -16,7 +16,7 @@ from scipy.stats import norm
 import dataaudit.dedup as module
 from dataaudit.catalog import find
 from dataaudit.config import Config
-from dataaudit.dedup import relate
+from dataaudit.dedup import hamming, relate
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import dihedral_hash
 from dataaudit.dedup.components import components
@@ -46,15 +46,18 @@ def clustered_hashes(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 class TestHamming:
+    @pytest.mark.parametrize("each", [0, 10**6])
     @settings(deadline=None, max_examples=60)
     @given(seed=st.integers(0, 2**32), m=st.integers(0, 80), n=st.integers(0, 300), radius=st.integers(0, 24))
-    def test_finds_exactly_what_comparing_everything_finds(self, seed, m, n, radius):
+    def test_finds_exactly_what_comparing_everything_finds(self, each, seed, m, n, radius):
         rng = np.random.default_rng(seed)
         index = clustered_hashes(rng, n) if n else np.empty(0, np.uint64)
         queries = np.concatenate([clustered_hashes(rng, m) if m else np.empty(0, np.uint64), index[: n // 2]])
         distance = np.bitwise_count(queries[:, None] ^ index[None, :])
         expected = np.nonzero(distance <= radius)
-        query, item, found = pairs_within(queries, index, radius)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hamming, "_COMPARED_EACH", each)  # by bands, and one by one
+            query, item, found = pairs_within(queries, index, radius)
         np.testing.assert_array_equal(query, expected[0])
         np.testing.assert_array_equal(item, expected[1])
         np.testing.assert_array_equal(found, distance[expected])
@@ -96,7 +99,8 @@ class TestHamming:
         assert threading.active_count() == before
 
     def test_a_bucket_of_equal_hashes_is_expanded_in_bounded_chunks(self, monkeypatch):
-        monkeypatch.setattr("dataaudit.dedup.hamming._CHUNK", 1000)
+        monkeypatch.setattr(hamming, "_CHUNK", 1000)
+        monkeypatch.setattr(hamming, "_COMPARED_EACH", 0)
         hashes = np.full(200, 77, np.uint64)
         query, item, _ = pairs_within(hashes, hashes, 3)
         assert len(query) == 200 * 200

@@ -67,6 +67,7 @@ def test_they_are_proved(dataset):
     graph = relate(catalog, features, Config(), Inline())
     proved = {frozenset(catalog.paths[row].split("/")[2][:2] for row in (pair.a, pair.b)) for pair in graph.pairs}
     assert sum(len(pair) == 1 for pair in proved) >= 36
+    assert all(len(pair) == 1 for pair in proved)
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -81,7 +82,8 @@ def test_the_search_finds_what_comparing_all_edges_finds(dataset, monkeypatch, m
         apart = sorted(int(x ^ y).bit_count() if x and y else 64 for x, y in zip(seen.tolist(), still.tolist(), strict=True))
         if a == b or apart[0] > (2 if many else 3):
             continue
-        if apart[1] <= 8 or (not many and agreement(features.keypoints, np.array([a]), np.array([b]))[0] >= 6):
+        first, second = np.array([min(a, b)]), np.array([max(a, b)])
+        if apart[1] <= 8 or (not many and agreement(features.keypoints, first, second)[0] >= 6):
             key = (min(a, b), max(a, b), way if a < b else int(INVERSE[way]))
             expected[key] = min(expected.get(key, 999), apart[0] + apart[1])
     for workers in (1, 3):
@@ -100,20 +102,42 @@ def test_an_edge_that_many_share_is_a_templates(dataset, monkeypatch):
     assert len(covered_edges(replace(features, edge_hashes=framed), rows, Config())) > 20 * len(rows)
 
 
-def test_of_a_few_all_their_pairs_are_found(dataset):
+def test_whether_many_share_an_edge_is_told_from_a_sample(dataset, monkeypatch):
     _, features, _ = dataset
-    rows, few = np.arange(len(features)), np.array([3, 50, 77])
+    rows, framed = np.arange(len(features)), features.edge_hashes.copy()
+    framed[:60, 0] = framed[0, 0]  # one bar above three quarters of them
+    many = covered_edges(replace(features, edge_hashes=framed), rows, Config())
+    monkeypatch.setattr(module, "_SAMPLE", 20)
+    monkeypatch.setattr(module, "_COMMON", 30)
+    left = covered_edges(replace(features, edge_hashes=framed), rows, Config())
+    kept, dropped = (set(zip(found.a.tolist(), found.b.tolist(), strict=True)) for found in (left, many))
+    assert kept <= dropped
+    monkeypatch.setattr(module, "_SAMPLE", len(rows))
+    whole = covered_edges(replace(features, edge_hashes=framed), rows, Config())
+    assert set(zip(whole.a.tolist(), whole.b.tolist(), strict=True)) == kept
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("few", [[3, 50, 77], [0], [41], list(range(81))])
+def test_of_a_few_all_their_pairs_are_found(dataset, monkeypatch, few, many):
+    _, features, _ = dataset
+    if many:
+        monkeypatch.setattr(module, "_MANY", 10)
+    rows = np.arange(len(features))
     whole = covered_edges(features, rows, Config())
-    found = covered_edges(features, rows, Config(), few)
+    found = covered_edges(features, rows, Config(), np.array(few))
     kept = whole.only(np.isin(whole.a, few) | np.isin(whole.b, few))
-    assert len(kept)
     for name in ("a", "b", "orientation", "distance"):
         np.testing.assert_array_equal(getattr(found, name), getattr(kept, name))
-    asked = nominate_few(features, rows, few, Config())
+    asked = nominate_few(features, rows, np.array(few), Config())
     assert set(zip(kept.a, kept.b, strict=True)) <= set(zip(asked.a, asked.b, strict=True))
 
 
-def test_without_the_search_for_transformed_copies_no_edges_are_asked(dataset):
+def test_little_is_no_error(dataset):
     _, features, _ = dataset
-    assert len(covered_edges(features, np.arange(len(features)), Config(transformed=False))) == 0
-    assert len(covered_edges(features, np.arange(0), Config())) == 0
+    rows = np.arange(len(features))
+    plain = replace(features, edge_hashes=np.zeros_like(features.edge_hashes))
+    assert len(covered_edges(features, rows, Config(transformed=False))) == 0
+    assert [len(covered_edges(features, rows[:size], Config())) for size in (0, 1)] == [0, 0]
+    assert len(covered_edges(features, rows, Config(), rows[:0])) == 0
+    assert len(covered_edges(plain, rows, Config())) == 0

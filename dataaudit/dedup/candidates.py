@@ -17,7 +17,7 @@ from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import nearest
-from dataaudit.dedup.nominations import AFTER_HASHES, INVERSE, Nominations, closest, merged
+from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
 from dataaudit.features.mapped import release
@@ -73,8 +73,7 @@ def _confirmed(
         distance = distance256(features, turned, orientation, still)
         keep = np.flatnonzero(distance <= config.hamming256)
         turned, still, orientation, distance = turned[keep], still[keep], orientation[keep], distance[keep]  # noqa: PLW2901
-        way = np.where(turned < still, orientation, INVERSE[orientation]).astype(np.int8)
-        yield np.minimum(turned, still), np.maximum(turned, still), way, distance.astype(np.int16)
+        yield *in_order_of_rows(turned, still, orientation), distance.astype(np.int16)
 
 
 def hash_radius(images: int, config: Config) -> int:
@@ -179,7 +178,7 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
     descriptor_neighbours,
     covered_edges,
 )
-"""Every search that proposes pairs. A new one is a function here, and nothing else changes."""
+"""Every search that proposes pairs. A new one is a function here; where only a few files are asked about, one in ``few``."""
 
 
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:

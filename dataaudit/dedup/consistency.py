@@ -79,7 +79,9 @@ def agreed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Agreed:
         if len(agree):
             chosen = agree[agree.sum(axis=1).argmax()]
             if chosen.sum() > len(best.a):
-                best = Agreed(mirrored, points_a[0, chosen] * ([-1, 1] if mirrored else [1, 1]), points_b[0, chosen])
+                best = Agreed(
+                    mirrored, points_a[0, chosen] * np.array([-1 if mirrored else 1, 1], np.float32), points_b[0, chosen]
+                )
     return best
 
 

@@ -24,7 +24,7 @@ from dataaudit.dedup.candidates import (
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import pairs_within
 from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, ROUNDED, UNIT, in_units, nearness
-from dataaudit.dedup.nominations import INVERSE, Nominations, closest, merged
+from dataaudit.dedup.nominations import Nominations, closest, in_order_of_rows, merged
 from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import DIHEDRAL
 
@@ -64,9 +64,7 @@ def _by_hash(features: FeatureTable, rows: NDArray[np.int64], few: NDArray[np.in
     for turned, still, orientation in found:
         distance = distance256(features, turned, orientation, still)
         keep = (turned != still) & (distance <= config.hamming256)
-        a, b, forward = turned[keep], still[keep], turned[keep] < still[keep]
-        oriented = np.where(forward, orientation, INVERSE[orientation])
-        columns.append((np.minimum(a, b), np.maximum(a, b), oriented, distance[keep] / 255.0))
+        columns.append((*in_order_of_rows(turned[keep], still[keep], orientation), distance[keep] / 255.0))
     return closest(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 

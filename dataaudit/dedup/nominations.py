@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from dataaudit.domain import IndexRecall
 
-__all__ = ["AFTER_HASHES", "INVERSE", "Nominations", "closest", "merged"]
+__all__ = ["AFTER_HASHES", "INVERSE", "Nominations", "closest", "in_order_of_rows", "merged"]
 
 AFTER_HASHES: Final = 1.0
-"""The least distance of a nomination by descriptor: a hash is the surer sign, and is asked about first."""
+"""The least distance of a nomination by edges or descriptor: a hash of the whole is the surer sign, and is asked about first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Nominations:
     orientation: NDArray[np.int64]
     """See ``domain.DIHEDRAL``; -1 where the nominator knows of none (ours do), and a has to be registered onto b."""
     distance: NDArray[np.float64]
-    """The verifier is asked in this order; 0 to 1 by hash, 1 and more by descriptor."""
+    """The verifier is asked in this order; 0 to 1 by hash of the whole, 1 and more by edges and by descriptor."""
     index_recall: IndexRecall | None = None
     """What an index found of what is to be found; None where the search was exact."""
 
@@ -65,6 +65,14 @@ def closest(
     first = np.ones(len(a), bool)
     first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1]) | (orientation[1:] != orientation[:-1])
     return Nominations(a[first], b[first], orientation[first], distance[first])
+
+
+def in_order_of_rows(
+    turned: NDArray[np.int64], still: NDArray[np.int64], orientation: NDArray[np.int64] | int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]]:
+    """Return a, b and the orientation of a, ``a < b``, of pairs of which ``turned`` in ``orientation`` looks like ``still``."""
+    way = np.where(turned < still, orientation, INVERSE[orientation]).astype(np.int8)
+    return np.minimum(turned, still), np.maximum(turned, still), way
 
 
 def _inverse(orientation: int) -> int:

@@ -37,9 +37,7 @@ _SHOWN: Final = 0.6  # share of a window that must be shown
 _WHOLLY: Final = 0.999  # likewise: windows that see nothing of the rim, where the fill of a copy lies over the other's picture …
 _MOST_OF_IT: Final = 0.4  # … if both show so much of b
 _SURE: Final = {SIDE: 10, SIDE // 2: 14}  # corners that agree on a map; silhouettes of one aircraft, 32 px, had 11
-_HOPEFUL: Final = (
-    0.5  # median by that map as it is: of 224 32-px copies all have .84 and more, of 2,010 pairs that are none a quarter
-)
+_HOPEFUL: Final = 0.5  # median by that map before it is refined
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
@@ -151,14 +149,12 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Questio
     _load_opencv()
     from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
 
-    side = min(len(a.square), len(b.square))
     found = align.register_by_corners(a.view(align.View), b.view(align.View))
-    if found is not None and ((sure := found.inliers >= _SURE[side]) or side < SIDE):
+    if found is not None and found.inliers >= _SURE[min(len(a.square), len(b.square))]:
         tried = _brought_together(a, b, found, question, briefly=True)
-        if sure and tried is not None and tried.covered is None and tried.settles(question):
+        # What is alike but for a region is asked of finer features: the corners of one frame around two pictures agree, too.
+        if tried is not None and tried.covered is None and tried.settles(question):
             return replace(tried, textured=textured)
-        if side < SIDE and (tried is None or tried.median < _HOPEFUL):
-            return None
     best: Answer | None = None
     for detail in (align.FEW, align.MANY):
         found = align.register(a.view(align.View), b.view(align.View), detail)
@@ -185,7 +181,7 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
     scales = (len(square_a) / width_a, len(square_a) / height_a), (len(square_b) / width_b, len(square_b) / height_b)
     start = align.resized(found.matrix, *scales)
     if briefly and ((first := _compared(square_a, square_b, start, question)) is None or first.median < _HOPEFUL):
-        return first
+        return None
     best, matrix = None, start
     for refinement in range(1 if briefly else 3):  # on all pixels; then, if something is covered, on those that are alike
         mask = None if not refinement else _alike_pixels(square_a, square_b, start if refinement == 1 else matrix)
@@ -239,6 +235,7 @@ def _load_opencv() -> None:
         from dataaudit.dedup import align  # noqa: PLC0415 - workers only
 
         noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
+        align.register_by_corners(align.View(noise), align.View(noise))
         align.register(align.View(noise), align.View(noise))
         align.refine(noise.astype(np.float32), noise.astype(np.float32), np.eye(2, 3))
 

@@ -12,7 +12,8 @@ photos and their copies no better told.
 - *Orientations* (``domain.DIHEDRAL``) cost no transform: a mirror image changes the sign of the odd frequencies of
   its axis, a quarter turn is a transpose and a mirror.
 - The hashes of the four *edges* (``edge_hashes``) are of strips a fifth of the picture wide: two of them and more are left
-  where a third of it is covered. Their bits are signs of coefficients: those of a turned picture are the same bits elsewhere.
+  where a third of it is covered by what is not long and narrow. Their bits are signs of coefficients: those of a turned
+  picture are the same bits elsewhere.
 - Floats do not depend on the batch: each picture is multiplied on its own, in arrays of one fixed shape.
 """
 

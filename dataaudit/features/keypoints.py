@@ -49,7 +49,7 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
     from PIL import Image as Pillow  # noqa: PLC0415 - workers only
 
     size = view_size(luma.size)
-    method = Pillow.Resampling.BOX if size < luma.size else Pillow.Resampling.BICUBIC
+    method = Pillow.Resampling.BOX if max(size) < max(luma.size) else Pillow.Resampling.BICUBIC
     view = np.asarray(luma.resize(size, method))
     share = COUNT / sum(scale**2 for scale in _SCALES)
     levels: list[_Level] = []
