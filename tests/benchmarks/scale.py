@@ -36,6 +36,7 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import relate
 from dataaudit.dedup.candidates import descriptor_neighbours, dihedral_hash
+from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.verify import Answer
 from dataaudit.domain import DIHEDRAL, PROPERTY_NAMES, Failure, FeatureTable, Measurements, Plan, Report, Transform
 from dataaudit.features import mapped
@@ -276,9 +277,10 @@ def measure(rows: int, *, descriptor: bool) -> list[Stage]:
 
 def relate_stages(watch: Stopwatch, catalog: Catalog, features: FeatureTable, *, descriptor: bool) -> Measurements:
     leaders = np.flatnonzero(features.readable)
-    watch.run("hash search", lambda: dihedral_hash(features, leaders, CONFIG), lambda found: f"{len(found):,} nominations")
+    watch.run("hash search", lambda: dihedral_hash(features, leaders, CONFIG), tell_nominations)
+    watch.run("edge search", lambda: covered_edges(features, leaders, CONFIG), tell_nominations)
     if descriptor:
-        watch.run("descriptor search", lambda: descriptor_neighbours(features, leaders, CONFIG), tell_descriptors)
+        watch.run("descriptor search", lambda: descriptor_neighbours(features, leaders, CONFIG), tell_nominations)
     verifier = SyntheticVerifier()
     by_hash = CONFIG.merged(neighbours=0)
     copies = watch.run(
@@ -289,7 +291,7 @@ def relate_stages(watch: Stopwatch, catalog: Catalog, features: FeatureTable, *,
     return Measurements(catalog, features, copies)
 
 
-def tell_descriptors(found) -> str:
+def tell_nominations(found) -> str:
     return f"{len(found):,} nominations"
 
 
