@@ -119,7 +119,9 @@ def test_a_new_split_needs_no_repair_of_leaks(dataset):
     assume(plan is not None)
     made = dataset.after(plan)
     again = make_split(made.measure(), Config(alpha=1e-9, share_difference=0.99))
-    lacking = ("had no sample of class", "would be empty")
+    lacking = ["had no sample of class"]
+    if not (plan.split_codes == ROLES.index("val")).any():  # one unit is all there is
+        lacking.append("would be empty")
     assert all(any(words in reason for words in lacking) for reason in again.reasons if reason)
 
 

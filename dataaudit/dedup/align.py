@@ -67,11 +67,10 @@ class View:
     def __init__(self, luma: NDArray[np.uint8]) -> None:
         """Resize ``luma`` (height, width), uint8."""
         self._picture = luma
-        height, width = luma.shape
-        scale = min(SHORT_SIDE / min(height, width), _LONG_SIDE / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        self.luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-        self._enlarged = scale > 1
+        size = view_size(luma.shape[::-1], SHORT_SIDE, _LONG_SIDE)
+        interpolation = cv2.INTER_AREA if max(size) < max(luma.shape) else cv2.INTER_CUBIC
+        self.luma = np.asarray(cv2.resize(luma, size, interpolation=interpolation), np.uint8)
+        self._enlarged = max(size) > max(luma.shape)
         self._features: dict[tuple[Detail, bool], Features] = {}
 
     @property

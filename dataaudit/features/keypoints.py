@@ -64,9 +64,12 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
     return found
 
 
-def view_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height, pixels, of the view of a picture of ``size`` that local features have their places in."""
-    scale = min(_SHORT_SIDE / min(size), _LONG_SIDE / max(size))
+def view_size(size: tuple[int, int], short_side: int = _SHORT_SIDE, long_side: int = _LONG_SIDE) -> tuple[int, int]:
+    """Return width and height, pixels, of a view of a picture of ``size``; by default that which local features have places in.
+
+    Its short side is ``short_side``, unless its long side would be more than ``long_side``.
+    """
+    scale = min(short_side / min(size), long_side / max(size))
     width, height = size
     return max(1, round(width * scale)), max(1, round(height * scale))
 
