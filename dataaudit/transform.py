@@ -1,8 +1,8 @@
-"""The affine map that takes a picture to its copy, taken apart, put together, turned round and told in words."""
+"""The map that takes a picture to its copy, affine or in perspective: taken apart, put together, turned round, told in words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import atan, atan2, degrees
 from typing import TYPE_CHECKING
 
@@ -34,20 +34,28 @@ class Transform:
     """Degrees."""
     shift: tuple[float, float] = (0.0, 0.0)
     """Fractions of b's width and height."""
+    perspective: tuple[float, float] = (0.0, 0.0)
+    """How much farther away, and so smaller, what is shown is at b's right edge than at its left, and at its lower than at its
+    upper: fractions of the distance of b's centre."""
 
     @classmethod
     def named(cls, matrix: NDArray[np.float64], a: Size, b: Size, *, mirrored: bool) -> Transform:
-        """Take an affine map apart; angles are rounded to a tenth of a degree, all else to a thousandth.
+        """Take a map apart; angles are rounded to a tenth of a degree, all else to a thousandth.
 
         A plain resize is no transform: scale and shift are told beyond the map of a's frame, turned by the nearest quarter
-        turn, onto b's. The rest is ``shear · scale · rotation`` by an RQ decomposition.
+        turn, onto b's. The rest is ``perspective · shift · shear · scale · rotation``: the last row of a homography over the
+        centre of b, and an RQ decomposition.
 
         Args:
-            matrix: (2, 3), pixel centres of a to pixel centres of b.
+            matrix: (3, 3), pixel centres of a to pixel centres of b.
             a: width and height of a.
             b: width and height of b.
             mirrored: whether a is mirrored before the map.
         """
+        centred = _centred(b) @ matrix
+        x, y = (centred[2, :2] @ np.linalg.inv(centred[:2, :2])).tolist()
+        matrix = _seen_from(-x, -y, b) @ matrix
+        matrix = matrix[:2] / matrix[2, 2]
         angle = atan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])  # of the nearest rotation
         turns = round(degrees(angle) / 90.0) % 4
         turned = a[::-1] if turns % 2 else a
@@ -65,13 +73,14 @@ class Transform:
             scale=(round(float(upper[0, 0]), 3), round(float(upper[1, 1]), 3)),
             shear=round(degrees(atan(upper[0, 1] / upper[1, 1])), 1) + 0.0,
             shift=(round(float(shift[0]), 3) + 0.0, round(float(shift[1]), 3) + 0.0),
+            perspective=(round(x, 3) + 0.0, round(y, 3) + 0.0),
         )
 
     def matrix(self, a: Size, b: Size) -> NDArray[np.float64]:
-        """Return the map as (2, 3), pixel centres of a (mirrored already, if it is mirrored) to pixel centres of b.
+        """Return the map as (3, 3), pixel centres of a (mirrored already, if it is mirrored) to pixel centres of b.
 
         Everything is about the centre: the nearest quarter turn, the plain resize onto b's frame, then what is left of the
-        rotation, scale, shear and shift.
+        rotation, scale, shear and shift, and the perspective.
 
         Args:
             a: width and height of a.
@@ -83,12 +92,12 @@ class Transform:
         frame = np.diag([b[0] / turned[0], b[1] / turned[1]])
         linear = shear @ np.diag(self.scale) @ _rotation(self.rotation - 90.0 * turns) @ frame @ _rotation(90.0 * turns)
         centre = (np.array(b) - 1.0) / 2.0 + np.array(self.shift) * b
-        return np.column_stack([linear, centre - linear @ ((np.array(a) - 1.0) / 2.0)])
+        affine = np.column_stack([linear, centre - linear @ ((np.array(a) - 1.0) / 2.0)])
+        return np.asarray(_seen_from(*self.perspective, b) @ np.vstack([affine, [0.0, 0.0, 1.0]]), np.float64)
 
     def whole(self, a: Size, b: Size) -> NDArray[np.float64]:
         """Return the map as (3, 3), pixel centres of a as it is stored to pixel centres of b; these can be multiplied."""
-        matrix = np.vstack([self.matrix(a, b), [0.0, 0.0, 1.0]])
-        return matrix @ _mirror(a[0]) if self.mirrored else matrix
+        return self.matrix(a, b) @ _mirror(a[0]) if self.mirrored else self.matrix(a, b)
 
     @classmethod
     def of_orientation(cls, orientation: int) -> Transform:
@@ -99,8 +108,8 @@ class Transform:
     @classmethod
     def of_whole(cls, matrix: NDArray[np.float64], a: Size, b: Size) -> Transform:
         """Take apart what :meth:`whole` returns, or a product of such maps."""
-        mirrored = bool(np.linalg.det(matrix[:2, :2]) < 0)
-        return cls.named((matrix @ _mirror(a[0]) if mirrored else matrix)[:2], a, b, mirrored=mirrored)
+        mirrored = bool(np.linalg.det(matrix) * matrix[2, 2] < 0)
+        return cls.named(matrix @ _mirror(a[0]) if mirrored else matrix, a, b, mirrored=mirrored)
 
     def inverse(self, a: Size, b: Size) -> Transform:
         """Return the map that takes b back to a."""
@@ -111,18 +120,23 @@ class Transform:
         left, top, width, height = box
         matrix = self.whole(a, b)
         corners = np.array([(x, y) for x in (left, left + width) for y in (top, top + height)]) * a - 0.5
-        there = ((corners @ matrix[:2, :2].T + matrix[:2, 2] + 0.5) / b).clip(0.0, 1.0)
+        there = np.column_stack([corners, np.ones(4)]) @ matrix.T
+        there = ((there[:, :2] / there[:, 2:] + 0.5) / b).clip(0.0, 1.0)
         low, high = there.min(axis=0), there.max(axis=0)
         return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
     def area(self, a: Size, b: Size) -> float:
-        """Return by what factor the shares of an area grow from a to b: 1 for all that keeps a's frame within b's."""
-        return abs(float(np.linalg.det(self.matrix(a, b)[:, :2]))) * a[0] * a[1] / (b[0] * b[1])
+        """Return by what factor the shares of an area grow from a to b: 1 for all that keeps a's frame within b's.
+
+        In perspective, at b's centre.
+        """
+        matrix = replace(self, perspective=(0.0, 0.0)).matrix(a, b)
+        return abs(float(np.linalg.det(matrix[:2, :2]))) * a[0] * a[1] / (b[0] * b[1])
 
     def is_slight(self) -> bool:
         """Whether it shows the same view: upright, within 1° and 2 %."""
         near_one = all(abs(factor - 1.0) <= 0.02 for factor in self.scale)  # noqa: PLR2004 - as the docstring says
-        near_zero = all(abs(fraction) <= 0.02 for fraction in self.shift)  # noqa: PLR2004
+        near_zero = all(abs(fraction) <= 0.02 for fraction in (*self.shift, *self.perspective))  # noqa: PLR2004
         return not self.mirrored and abs(self.rotation) <= 1.0 and abs(self.shear) <= 1.0 and near_one and near_zero
 
     def describe(self) -> str:
@@ -136,6 +150,7 @@ class Transform:
         words += [f"sheared {self.shear:.0f}°"] * (abs(self.shear) >= 1.0)
         if max(map(abs, self.shift)) >= 0.02:  # noqa: PLR2004 - 2 %
             words.append(f"shifted {_towards(self.shift)}")
+        words += ["in perspective"] * (max(map(abs, self.perspective)) >= 0.02)  # noqa: PLR2004
         return ", ".join(words) or "upright"
 
     def _zoom(self) -> list[str]:
@@ -222,6 +237,18 @@ def _towards(shift: tuple[float, float]) -> str:
         if abs(part) >= 0.005  # noqa: PLR2004
     ]
     return ", ".join(told)
+
+
+def _centred(size: Size) -> NDArray[np.float64]:
+    """The map of pixel centres onto a frame from -1/2 to 1/2."""
+    width, height = size
+    return np.array([[1 / width, 0.0, 0.5 / width - 0.5], [0.0, 1 / height, 0.5 / height - 0.5], [0.0, 0.0, 1.0]])
+
+
+def _seen_from(x: float, y: float, size: Size) -> NDArray[np.float64]:
+    """The homography that puts a picture of this size into perspective, of its pixel centres; its centre stays."""
+    depth = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [x, y, 1.0]])
+    return np.asarray(np.linalg.inv(_centred(size)) @ depth @ _centred(size), np.float64)
 
 
 def _mirror(width: int) -> NDArray[np.float64]:

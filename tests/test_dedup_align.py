@@ -22,9 +22,9 @@ from pictures import photo, save
 
 
 def compose(transform: Transform, a: tuple[int, int], b: tuple[int, int]) -> np.ndarray:
-    """The slow obvious twin of ``Transform.named``: rotate, scale, shear and shift about the centre, frame onto frame.
+    """The slow obvious twin of ``Transform.named``: rotate, scale, shear, shift about the centre, frame onto frame; perspective.
 
-    Returns (2, 3), pixels of a (mirrored already, if it is to be) to pixels of b.
+    Returns (3, 3), pixels of a (mirrored already, if it is to be) to pixels of b.
     """
     theta = math.radians(transform.rotation)
     turns = round(transform.rotation / 90) % 4
@@ -40,7 +40,17 @@ def compose(transform: Transform, a: tuple[int, int], b: tuple[int, int]) -> np.
     linear = shear @ scale @ rotation(rest) @ frame @ rotation(turns * math.pi / 2)
     centre_a = np.array([(a[0] - 1) / 2, (a[1] - 1) / 2])
     centre_b = np.array([(b[0] - 1) / 2 + transform.shift[0] * b[0], (b[1] - 1) / 2 + transform.shift[1] * b[1]])
-    return np.hstack([linear, (centre_b - linear @ centre_a)[:, None]])
+    affine = np.vstack([np.hstack([linear, (centre_b - linear @ centre_a)[:, None]]), [0, 0, 1]])
+    x, y = transform.perspective[0] / b[0], transform.perspective[1] / b[1]  # depth grows so much a pixel; b's centre stays
+    middle_x, middle_y = (b[0] - 1) / 2, (b[1] - 1) / 2
+    there, back = (np.array([[1, 0, sign * middle_x], [0, 1, sign * middle_y], [0, 0, 1]]) for sign in (-1, 1))
+    return back @ np.array([[1, 0, 0], [0, 1, 0], [x, y, 1]]) @ there @ affine
+
+
+def put(matrix, points):
+    """Return where a map takes points, (2, n), to."""
+    there = matrix @ np.vstack([points, np.ones(points.shape[1])])
+    return there[:2] / there[2]
 
 
 TRANSFORMS = st.builds(
@@ -50,6 +60,7 @@ TRANSFORMS = st.builds(
     st.tuples(st.floats(0.75, 1.3), st.floats(0.75, 1.3)),
     st.floats(-15, 15),
     st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+    st.one_of(st.just((0.0, 0.0)), st.tuples(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4))),
 )
 
 
@@ -62,15 +73,15 @@ def test_named_undoes_compose(transform, size, factor):
     named = Transform.named(matrix, size, b, mirrored=transform.mirrored)
     again = compose(named, size, b)
     np.testing.assert_allclose(named.matrix(size, b), again, atol=1e-9)
-    corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]]).T
+    middle = np.array(size)[:, None] * np.array([[0.25, 0.75, 0.25, 0.75], [0.25, 0.25, 0.75, 0.75]])  # nothing of it is far away
     # what is named is rounded to a tenth of a degree and a thousandth of the frame
-    np.testing.assert_allclose(again @ corners, matrix @ corners, atol=0.012 * max(*b, *size) * max(transform.scale))
+    np.testing.assert_allclose(put(again, middle), put(matrix, middle), atol=0.012 * max(*b, *size) * max(transform.scale))
     assert named.mirrored == transform.mirrored
 
 
 @given(st.floats(0.2, 5), st.floats(0.2, 5), st.floats(0.2, 5))
 def test_resizing_both_pictures_alike_keeps_the_map_of_their_frames(x, y, z):
-    matrix = np.array([[0.9, 0.1, 3.0], [-0.1, 1.1, -2.0]])
+    matrix = np.array([[0.9, 0.1, 3.0], [-0.1, 1.1, -2.0], [0.001, -0.002, 1.0]])
     there = resized(matrix, (x, y), (z, x))
     np.testing.assert_allclose(resized(there, (1 / x, 1 / y), (1 / z, 1 / x)), matrix, atol=1e-9)
 
@@ -78,7 +89,7 @@ def test_resizing_both_pictures_alike_keeps_the_map_of_their_frames(x, y, z):
 def warped(picture, transform: Transform, *, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
     pixels = np.asarray(picture)[:, ::-1] if transform.mirrored else np.asarray(picture)
     matrix = compose(transform, picture.size, picture.size)
-    return cv2.warpAffine(np.ascontiguousarray(pixels), matrix, picture.size, borderMode=border)
+    return cv2.warpPerspective(np.ascontiguousarray(pixels), matrix, picture.size, borderMode=border)
 
 
 NAMED = [
@@ -105,6 +116,33 @@ def test_an_augmented_copy_is_proved_and_its_transform_named(tmp_path, transform
     assert told.transform.shear == pytest.approx(transform.shear, abs=2.0)
     assert told.transform.shift == pytest.approx(transform.shift, abs=0.02)
     assert 0.4 < told.overlap <= 1.0
+
+
+IN_PERSPECTIVE = [
+    Transform(perspective=(0.25, 0.0)),
+    Transform(mirrored=True, rotation=8.0, perspective=(-0.2, 0.2)),
+    Transform(rotation=90.0, scale=(0.9, 0.9), perspective=(0.1, -0.3)),
+]
+
+
+@pytest.mark.parametrize("transform", IN_PERSPECTIVE, ids=Transform.describe)
+@pytest.mark.parametrize("size", [(240, 240), (48, 48)])
+def test_a_copy_in_perspective_is_proved_and_named(tmp_path, transform, size):
+    save(photo(21, size), tmp_path / "a.png")
+    cv2.imwrite(str(tmp_path / "b.png"), warped(photo(21, size), transform)[:, :, ::-1])
+    question = Question(tmp_path / "a.png", tmp_path / "b.png", (), True, (0.95, 0.85), (0.97, 0.92), 10**8)
+    told = answer(question)
+    assert told.settles(question), told
+    assert told.transform.mirrored == transform.mirrored
+    assert told.transform.rotation == pytest.approx(transform.rotation, abs=1.5)
+    assert told.transform.perspective == pytest.approx(transform.perspective, abs=0.04)
+    assert "in perspective" in told.transform.describe()
+
+
+def test_a_map_with_its_horizon_in_the_picture_is_not_believed():
+    for depth in (0.0, 0.004, 0.02):  # a pixel: nothing, some perspective, the horizon a quarter into the picture
+        matrix = np.array([[1.0, 0, 0], [0, 1.0, 0], [-depth, 0, 1.0]])
+        assert align._believable(matrix, (100, 80)) == (depth < 0.01)
 
 
 def test_a_crop_and_both_sides_augmented_are_proved(tmp_path):
@@ -174,12 +212,12 @@ def test_corners_give_the_map_that_was_applied(transform, size):
     assert found.mirrored == transform.mirrored
     expected = resized(compose(transform, size, size), *(2 * [(a.size[0] / size[0], a.size[1] / size[1])]))
     frame = np.array([[x, y, 1] for x in (0.2, 0.8) for y in (0.2, 0.8)]) * [*a.size, 1]
-    assert np.abs(frame @ (found.matrix - expected).T).max() < 6  # pixels of 128, before any refinement
+    assert np.abs(frame @ (found.matrix - expected).T)[:, :2].max() < 6  # pixels of 128, before any refinement
 
 
 def test_what_corners_bring_together_needs_no_finer_features(tmp_path, monkeypatch):
     files = save(photo(2, (240, 200)), tmp_path / "a.png"), save(photo(2, (240, 200)).rotate(9), tmp_path / "b.png")
-    monkeypatch.setattr(align, "register", lambda *_: pytest.fail("finer features were looked for"))
+    monkeypatch.setattr(align, "register", lambda *_, **__: pytest.fail("finer features were looked for"))
     told = answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8))
     assert told.reaches((0.97, 0.92))
     assert told.transform.rotation == pytest.approx(9, abs=0.5)
@@ -189,7 +227,7 @@ def test_few_corners_prove_nothing(tmp_path, monkeypatch):
     files = save(photo(2, (240, 200)), tmp_path / "a.png"), save(photo(2, (240, 200)).rotate(9), tmp_path / "b.png")
     few = register_by_corners(*(View(np.asarray(Image.open(file).convert("L"))) for file in files))
     monkeypatch.setattr(align, "register_by_corners", lambda *_: replace(few, inliers=9))
-    monkeypatch.setattr(align, "register", lambda *_: None)
+    monkeypatch.setattr(align, "register", lambda *_, **__: None)
     assert not answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8)).registered
 
 

@@ -17,6 +17,7 @@ TRANSFORMS = st.builds(
     st.tuples(st.floats(0.8, 1.25), st.floats(0.8, 1.25)),
     st.floats(-10, 10),
     st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+    st.one_of(st.just((0.0, 0.0)), st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))),
 )
 SIZES = st.tuples(st.integers(100, 200), st.integers(100, 200))
 
@@ -27,10 +28,19 @@ def test_there_and_back(transform, a, factor):
     turned = a[::-1] if round(transform.rotation / 90) % 2 else a
     b = round(factor * turned[0]), round(factor * turned[1])
     there, back = transform.whole(a, b), transform.inverse(a, b).whole(b, a)
-    corners = np.array([[0, 0, 1], [a[0], 0, 1], [0, a[1], 1], [a[0], a[1], 1]]).T
-    again = back @ there @ corners
+    middle = np.vstack([np.array(a)[:, None] * np.array([[0.25, 0.75, 0.25, 0.75], [0.25, 0.25, 0.75, 0.75]]), np.ones(4)])
+    again = back @ there @ middle
     # rounded to a tenth of a degree and a thousandth of the frame
-    np.testing.assert_allclose(again, corners, atol=0.03 * max(a))
+    np.testing.assert_allclose(again / again[2], middle, atol=0.03 * max(a))
+
+
+@given(TRANSFORMS, SIZES)
+def test_a_box_holds_what_its_middle_becomes(transform, size):
+    left, top, width, height = transform.box((0.4, 0.4, 0.2, 0.2), size, size)
+    x, y, depth = transform.whole(size, size) @ [*(np.array(size) * 0.5 - 0.5), 1.0]
+    inside = np.clip((np.array([x, y]) / depth + 0.5) / size, 0, 1)
+    assert left - 1e-9 <= inside[0] <= left + width + 1e-9
+    assert top - 1e-9 <= inside[1] <= top + height + 1e-9
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -65,6 +75,7 @@ def test_the_inverse_brings_the_picture_back(mirrored, rotation):
         (Transform(rotation=7.0, scale=(1.25, 1.0)), "rotated 7°, zoomed 1.25 × 1"),
         (Transform(scale=(1.25, 1.25)), "zoomed 1.25"),
         (Transform(shear=5.0), "sheared 5°"),
+        (Transform(rotation=7.0, perspective=(0.0, -0.2)), "rotated 7°, in perspective"),
     ],
 )
 def test_in_words(transform, told):

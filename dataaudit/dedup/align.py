@@ -1,4 +1,4 @@
-"""Bring picture a onto picture b: local features, an affine map by RANSAC, then refinement on the pixels.
+"""Bring picture a onto picture b: local features, an affine map or a homography by RANSAC, then refinement on the pixels.
 
 The local features that nominate (``consistency``) give the first map; where few of them agree, finer ones are looked for.
 
@@ -7,7 +7,8 @@ of its mirror image, matched by the ratio test; the map is estimated by RANSAC a
 correlation coefficient (ECC; Evangelidis and Psarakis, PAMI 2008). Unrelated photographs give next to no consistent
 matches; tiny pictures are enlarged first, and 32-px copies are found as well as large ones.
 
-Matrices map pixel centres, (x, y) from the upper left, of one picture to another. This module runs in workers only.
+Matrices, (3, 3), map pixel centres, (x, y, 1) from the upper left, of one picture to another; the last row of an affine map is
+0, 0, 1. This module runs in workers only.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from dataaudit.dedup.consistency import agreed
 from dataaudit.features.keypoints import keypoints, view_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Features = tuple[NDArray[np.float32], NDArray[np.float32]]
     """Points (n, 2), x and y in pixels, and their descriptors (n, 128), of length 1."""
+    Estimate = tuple[NDArray[np.float64], NDArray[np.bool_]] | None
+    """A map of matches, (3, 3), and which of them agree on it."""
 
 cv2.setNumThreads(1)  # the engine's workers are the threads
 
@@ -36,8 +41,10 @@ SHORT_SIDE: Final = 128
 pictures are enlarged to it."""
 _LONG_SIDE: Final = 512
 _RATIO: Final = 0.8
-_REPROJECTION: Final = 3.0  # pixels
+_REPROJECTION: Final = 3.0  # pixels …
+_REPROJECTION_IN_PERSPECTIVE: Final = 2.0  # … for a map that bends more easily
 _FEWEST_INLIERS: Final = 10  # silhouettes on plain sky fit one another with 6 to 9; true copies have 18 and more, rarely fewer
+_FEWEST_IN_PERSPECTIVE: Final = 14  # a homography fits any four matches, an affine map three
 _FEWEST_AGREEING: Final = 6  # of those that nominate
 _SQUEEZE: Final = (0.25, 4.0, 2.2)  # singular values of a believable map: smallest, largest, largest over smallest
 
@@ -104,7 +111,7 @@ class Registration:
     """The map of a (mirrored left-right first, if ``mirrored``) onto b."""
 
     matrix: NDArray[np.float64]
-    """(2, 3), pixels of a's view to pixels of b's."""
+    """(3, 3), pixels of a's view to pixels of b's."""
     mirrored: bool
     inliers: int
     """Distinct points of both pictures that agree on the map."""
@@ -120,26 +127,23 @@ def register_by_corners(a: View, b: View) -> Registration | None:
     if found.mirrored:
         points_a[:, 0] = a.size[0] - 1 - points_a[:, 0]
     solution, *_ = np.linalg.lstsq(np.column_stack([points_a, np.ones(len(points_a))]), points_b, rcond=None)
-    return Registration(solution.T, found.mirrored, _distinct(found.a, found.b)) if _believable(solution.T) else None
+    matrix = _whole(solution.T)
+    return Registration(matrix, found.mirrored, _distinct(found.a, found.b)) if _believable(matrix, a.size) else None
 
 
 def register(a: View, b: View, detail: Detail = FEW) -> Registration | None:
     """Estimate the affine map of a onto b by their strongest features; None if no believable one has ten consistent matches."""
     best: Registration | None = None
     for mirrored in (False, True):
-        points_a, points_b = _matches(a.features(detail, mirrored=mirrored), b.features(detail, mirrored=False))
-        if len(points_a) < _FEWEST_INLIERS:
-            continue
-        estimate, inlier = cv2.estimateAffine2D(
-            points_a, points_b, method=cv2.RANSAC, ransacReprojThreshold=_REPROJECTION, maxIters=3000, confidence=0.999
-        )
-        if estimate is None or not _believable(matrix := np.asarray(estimate, np.float64)):
-            continue
-        kept = inlier.ravel().astype(bool)
-        count = _distinct(points_a[kept], points_b[kept])
-        if count >= _FEWEST_INLIERS and (best is None or count > best.inliers):
-            best = Registration(matrix, mirrored, count)
+        found = _registration(a, b, detail, _affine, _FEWEST_INLIERS, mirrored=mirrored)
+        if found is not None and (best is None or found.inliers > best.inliers):
+            best = found
     return best
+
+
+def register_in_perspective(a: View, b: View, detail: Detail, *, mirrored: bool) -> Registration | None:
+    """Estimate the homography of a onto b likewise; None if no believable one has fourteen consistent matches."""
+    return _registration(a, b, detail, _homography, _FEWEST_IN_PERSPECTIVE, mirrored=mirrored)
 
 
 def refine(
@@ -147,27 +151,37 @@ def refine(
 ) -> NDArray[np.float64]:
     """Return the map of a onto b that maximises their correlation, started at ``matrix``; ``matrix`` where that fails.
 
+    An affine map stays affine.
+
     Args:
         a: (height, width) luma.
         b: likewise.
-        matrix: (2, 3), pixels of a to pixels of b.
+        matrix: (3, 3), pixels of a to pixels of b.
         mask: (height, width), 0 where b is not to be looked at; None: it is looked at everywhere.
     """
-    start = cv2.invertAffineTransform(matrix).astype(np.float32)
+    rows, motion = (2, cv2.MOTION_AFFINE) if _is_affine(matrix) else (3, cv2.MOTION_HOMOGRAPHY)
+    start = np.linalg.inv(matrix)[:rows].astype(np.float32)
     mask = np.full(b.shape, 255, np.uint8) if mask is None else mask
     try:
-        _, backwards = cv2.findTransformECC(b, a, start, cv2.MOTION_AFFINE, _ECC, mask, 5)
-    except cv2.error:  # it did not converge: an overlay, say, or hardly any overlap
+        _, backwards = cv2.findTransformECC(b, a, start, motion, _ECC, mask, 5)
+        refined = np.linalg.inv(np.vstack([backwards, np.eye(3)[rows:]]))
+    except (cv2.error, np.linalg.LinAlgError):  # it did not converge: an overlay, say, or hardly any overlap
         return matrix
-    refined = np.asarray(cv2.invertAffineTransform(np.asarray(backwards, np.float64)), np.float64)
-    return refined if _believable(refined) else matrix
+    refined /= refined[2, 2]
+    return refined if np.isfinite(refined).all() and _believable(refined, (a.shape[1], a.shape[0])) else matrix
 
 
 def warp(picture: NDArray[np.float32], matrix: NDArray[np.float64], side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return a picture brought onto a square by ``matrix``, and (side, side) 1 where it shows there, else 0."""
     flags = cv2.INTER_LINEAR
-    warped = cv2.warpAffine(picture, matrix, (side, side), flags=flags)
-    shown = cv2.warpAffine(np.ones_like(picture), matrix, (side, side), flags=flags)
+    if _is_affine(matrix):
+        warped, shown = (
+            cv2.warpAffine(values, matrix[:2], (side, side), flags=flags) for values in (picture, np.ones_like(picture))
+        )
+    else:
+        warped, shown = (
+            cv2.warpPerspective(values, matrix, (side, side), flags=flags) for values in (picture, np.ones_like(picture))
+        )
     return np.asarray(warped, np.float32), (np.asarray(shown) > 0.99).astype(np.float32)  # noqa: PLR2004 - the border's pixels are mixed with nothing
 
 
@@ -182,7 +196,7 @@ def inner(shown: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def resized(matrix: NDArray[np.float64], a: tuple[float, float], b: tuple[float, float]) -> NDArray[np.float64]:
     """Return ``matrix`` for pictures resized by the factors ``a`` and ``b`` (each x, y)."""
-    return (_scaling(*b) @ _square(matrix) @ np.linalg.inv(_scaling(*a)))[:2]
+    return np.asarray(_scaling(*b) @ matrix @ np.linalg.inv(_scaling(*a)), np.float64)
 
 
 def _features(luma: NDArray[np.uint8], detail: Detail) -> Features:
@@ -231,13 +245,55 @@ def _distinct(*matched: NDArray[np.float32]) -> int:
     return min(len(np.unique(np.round(points), axis=0)) for points in matched)
 
 
-def _believable(matrix: NDArray[np.float64]) -> bool:
-    largest, smallest = np.linalg.svd(matrix[:, :2], compute_uv=False)
+def _registration(
+    a: View, b: View, detail: Detail, estimate: Callable[..., Estimate], fewest: int, *, mirrored: bool
+) -> Registration | None:
+    points_a, points_b = _matches(a.features(detail, mirrored=mirrored), b.features(detail, mirrored=False))
+    if len(points_a) < fewest:
+        return None
+    found = estimate(points_a, points_b)
+    if found is None or not _believable(found[0], a.size):
+        return None
+    matrix, kept = found
+    count = _distinct(points_a[kept], points_b[kept])
+    return Registration(matrix, mirrored, count) if count >= fewest else None
+
+
+def _affine(a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
+    """Return the affine map that most matches agree on, and which do."""
+    estimate, inlier = cv2.estimateAffine2D(
+        a, b, method=cv2.RANSAC, ransacReprojThreshold=_REPROJECTION, maxIters=3000, confidence=0.999
+    )
+    return None if estimate is None else (_whole(np.asarray(estimate, np.float64)), np.asarray(inlier, np.bool_).ravel())
+
+
+def _homography(a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
+    """Return the homography that most matches agree on, and which do."""
+    estimate, inlier = cv2.findHomography(a, b, cv2.RANSAC, _REPROJECTION_IN_PERSPECTIVE, maxIters=2000, confidence=0.999)
+    return None if estimate is None else (np.asarray(estimate, np.float64), np.asarray(inlier, np.bool_).ravel())
+
+
+def _believable(matrix: NDArray[np.float64], size: tuple[int, int]) -> bool:
+    """Whether a map leaves every corner of a picture of this ``size`` (width, height) about as it was."""
+    width, height = size
+    corners = np.array([(x, y, 1.0) for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)])
+    there = corners @ matrix.T
+    depth = there[:, 2]
+    if depth.min() * depth.max() <= 0:  # the horizon runs through it
+        return False
+    local = (matrix[:2, :2] - (there[:, :2] / depth[:, None])[:, :, None] * matrix[2, :2]) / depth[:, None, None]
+    largest, smallest = np.linalg.svd(local, compute_uv=False).T
     low, high, uneven = _SQUEEZE
-    return bool(np.linalg.det(matrix[:, :2]) > 0 and smallest > low and largest < high and largest / smallest < uneven)
+    fair = (np.linalg.det(local) > 0) & (smallest > low) & (largest < high) & (largest < uneven * smallest)
+    return bool(fair.all())
 
 
-def _square(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _is_affine(matrix: NDArray[np.float64]) -> bool:
+    return not matrix[2, :2].any()
+
+
+def _whole(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an affine map, (2, 3), as (3, 3)."""
     return np.vstack([matrix, [0.0, 0.0, 1.0]])
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.windows import MARGIN, STRIDE, WINDOW
+from dataaudit.dedup.windows import MARGIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dataaudit.dedup.windows import Compared, Grid
 
 __all__ = ["ALIKE", "ENOUGH_TEXTURE", "UNLIKE", "Covered", "find_covered", "located", "summary"]
 
@@ -22,7 +24,7 @@ ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
 UNLIKE: Final = 0.6
 """Correlation under which a window shows something else."""
-_LOCATED: Final = {26: 20, 10: 10}  # windows, by windows a side
+_LOCATED: Final = {26: 20, 10: 10, 24: 20}  # windows, by windows a side
 ALIKE: Final = 0.9
 """Correlation from which windows show the same."""
 _DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
@@ -30,6 +32,7 @@ _TOUCHING: Final = 3  # windows beside an unlike one that still look at what dif
 _EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike than this
 _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
 _LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
+_LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Covered:
     def believable(self) -> bool:
         """Whether enough is not covered, and it is not the region that is common: two pictures with one logo are no copies."""
         _, _, width, height = self.region
-        enough = self.share >= _LEAST_UNCOVERED and self.spread >= _LEAST_SPREAD and self.located
+        least = _LEAST_RIM if self.quartile >= _SAME else _LEAST_UNCOVERED
+        enough = self.share >= least and self.spread >= _LEAST_SPREAD and self.located
         return enough and width * height <= _LARGEST_REGION
 
     def proves(self, thresholds: tuple[float, float]) -> bool:
@@ -76,24 +80,17 @@ def located(corners: NDArray[np.bool_]) -> bool:
     return bool(corners.sum() >= _LOCATED[len(corners)])
 
 
-def find_covered(
-    correlation: NDArray[np.float32],
-    energy: NDArray[np.float32],
-    counted: NDArray[np.bool_],
-    corners: NDArray[np.bool_],
-    side: int,
-    overlap: float,
-) -> Covered | None:
+def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap: float) -> Covered | None:
     """Look for a region in which the pictures differ while they are alike around it.
 
     Args:
-        correlation: (windows, windows), -1 to 1.
-        energy: likewise, the deviation of what is compared.
-        counted: likewise, whether the window counts.
-        corners: likewise, whether it is alike and holds more than lines of one direction.
+        seen: the two, window by window.
+        corners: (windows, windows), whether a window is alike and holds more than lines of one direction.
         side: of b, pixels.
         overlap: the share of b that both show.
     """
+    correlation, counted = seen.correlation, seen.counted
+    energy = np.maximum(seen.deviation_a, seen.deviation_b)
     unlike = np.pad(counted & (correlation < UNLIKE) & (energy > _DISTINCT), 1)
     core = unlike[1:-1, 1:-1] & unlike[:-2, 1:-1] & unlike[2:, 1:-1] & unlike[1:-1, :-2] & unlike[1:-1, 2:]
     if core.sum() < _FEWEST_UNLIKE:
@@ -105,7 +102,7 @@ def find_covered(
     alike = clear & (correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:
         return None
-    box, span = _box(core, side, 0), _box(alike, side, WINDOW // 2)
+    box, span = _box(core, side, seen.grid, 0), _box(alike, side, seen.grid, seen.grid.window // 2)
     share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
     return Covered(box, *summary(correlation, energy, clear), share, spread, located(clear & corners))
 
@@ -121,12 +118,12 @@ def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
     return grown
 
 
-def _box(mask: NDArray[np.bool_], side: int, margin: int) -> tuple[float, float, float, float]:
+def _box(mask: NDArray[np.bool_], side: int, grid: Grid, margin: int) -> tuple[float, float, float, float]:
     """Return left, top, width, height of the windows' middles, ``margin`` pixels wider each way, as fractions of the side."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    middle = MARGIN + WINDOW // 2
+    middle = MARGIN + grid.window // 2
     edges = [
-        min(max((middle + STRIDE * int(places[end]) + sign * (STRIDE // 2 + margin)) / side, 0.0), 1.0)
+        min(max((middle + grid.stride * int(places[end]) + sign * (grid.stride // 2 + margin)) / side, 0.0), 1.0)
         for places, end, sign in ((columns, 0, -1), (rows, 0, -1), (columns, -1, 1), (rows, -1, 1))
     ]
     left, top, right, bottom = edges

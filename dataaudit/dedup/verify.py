@@ -6,7 +6,8 @@ the comparison; what remains is whether the *details* stand in the same places. 
 over the textured windows, ``quartile`` their lower quartile: a copy is alike nearly everywhere, a look-alike here and there.
 
 First the orientations that were named are tried as they are; where that does not do, a is registered onto b
-(``align``), and only the part of b that a shows is compared: fill, letterbox and what a crop cut off do not count.
+(``align``) by an affine map, then in perspective, and only the part of b that a shows is compared: fill, letterbox and what a
+crop cut off do not count.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _WHOLLY: Final = 0.999  # likewise: windows that see nothing of the rim, where t
 _MOST_OF_IT: Final = 0.4  # … if both show so much of b
 _SURE: Final = {SIDE: 10, SIDE // 2: 14}  # corners that agree on a map; silhouettes of one aircraft, 32 px, had 11
 _HOPEFUL: Final = 0.5  # median by that map before it is refined
+_PAYS: Final = 0.5  # of what an affine map leaves unlike, what a homography may: it fits look-alikes a little better, too
+_LESS_ALIKE: Final = 0.7  # what an overlay leaves of a tiny picture's large windows; two of them, or smaller ones are not asked
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
@@ -165,7 +168,13 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Questio
             best = replace(tried, textured=textured)
         if best is not None and best.settles(question):
             break
-    return best
+    if best is None or (best.covered is None and best.settles(question)):
+        return best
+    found = align.register_in_perspective(a.view(align.View), b.view(align.View), detail, mirrored=best.transform.mirrored)
+    tried = None if found is None else _brought_together(a, b, found, question, briefly=True)
+    if tried is None or tried.covered is not None or (best.settles(question) and not tried.settles(question)):
+        return best
+    return replace(tried, textured=textured) if 1 - tried.median <= _PAYS * (1 - best.median) else best
 
 
 def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Question, *, briefly: bool = False) -> Answer | None:
@@ -180,9 +189,9 @@ def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Questio
     square_a, square_b = np.ascontiguousarray(a.square[:, ::-1] if found.mirrored else a.square), b.square
     scales = (len(square_a) / width_a, len(square_a) / height_a), (len(square_b) / width_b, len(square_b) / height_b)
     start = align.resized(found.matrix, *scales)
-    if briefly and ((first := _compared(square_a, square_b, start, question)) is None or first.median < _HOPEFUL):
-        return None
     best, matrix = None, start
+    if briefly and ((best := _compared(square_a, square_b, start, question)) is None or best.median < _HOPEFUL):
+        return None
     for refinement in range(1 if briefly else 3):  # on all pixels; then, if something is covered, on those that are alike
         mask = None if not refinement else _alike_pixels(square_a, square_b, start if refinement == 1 else matrix)
         refined = align.refine(square_a, square_b, start if refinement < 2 else matrix, mask)  # noqa: PLR2004
@@ -237,7 +246,7 @@ def _load_opencv() -> None:
         noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
         align.register_by_corners(align.View(noise), align.View(noise))
         align.register(align.View(noise), align.View(noise))
-        align.refine(noise.astype(np.float32), noise.astype(np.float32), np.eye(2, 3))
+        align.refine(noise.astype(np.float32), noise.astype(np.float32), np.eye(3))
 
 
 def compare(
@@ -256,16 +265,25 @@ def compare(
     textured = (int((counted & (seen.deviation_a > TEXTURE)).sum()), int((counted & (seen.deviation_b > TEXTURE)).sum()))
     if not counted.any():
         return Answer(0.0, 0.0, textured)
-    energy = np.maximum(seen.deviation_a, seen.deviation_b)
-    whole = summary(seen.correlation, energy, counted)
-    alike = counted & (seen.correlation > ALIKE)
+    whole = summary(seen.correlation, np.maximum(seen.deviation_a, seen.deviation_b), counted)
+    corners = _alike_corners(seen, shown)
+    answer = Answer(*whole, textured, located=corners is not None and located(corners))
+    if len(a) < SIDE and (counted & (seen.correlation > _LESS_ALIKE)).sum() > 1:
+        seen = windows.compared(a, b, shown, least, windows.SMALL_GRID)
+        corners = _alike_corners(seen, shown)
+    if corners is None:
+        return answer
+    return replace(answer, covered=find_covered(seen, corners, len(a), 1.0 if shown is None else float(shown.mean())))
+
+
+def _alike_corners(seen: windows.Compared, shown: NDArray[np.float32] | None) -> NDArray[np.bool_] | None:
+    """Return the windows in which both show the same, and more than lines; None where hardly any show the same."""
+    alike = seen.counted & (seen.correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:  # most pairs are no copies
-        return Answer(*whole, textured)
+        return None
     for band in seen.bands:
-        alike &= windows.corners(band, shown)
-    overlap = 1.0 if shown is None else float(shown.mean())
-    covered = find_covered(seen.correlation, energy, counted, alike, len(a), overlap)
-    return Answer(*whole, textured, located=located(alike), covered=covered)
+        alike &= windows.corners(band, shown, seen.grid)
+    return alike
 
 
 def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

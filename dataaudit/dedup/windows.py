@@ -1,8 +1,7 @@
 """Two aligned squares of luma, compared window by window.
 
-Both are band-passed by a difference of Gaussians and correlated in windows, which lie on a grid: ``WINDOW`` pixels wide,
-``STRIDE`` apart, ``MARGIN`` from the border. Blur and window means are products with fixed matrices, ``G X Gᵀ``, exact at
-the borders (reflected).
+Both are band-passed by a difference of Gaussians and correlated in windows, which lie on a grid, ``MARGIN`` from the border. Blur
+and window means are products with fixed matrices, ``G X Gᵀ``, exact at the borders (reflected).
 """
 
 from __future__ import annotations
@@ -15,14 +14,38 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MARGIN", "SIDE", "STRIDE", "TEXTURE", "WINDOW", "Compared", "compared", "corners", "spread_over", "textured"]
+__all__ = [
+    "GRID",
+    "MARGIN",
+    "SIDE",
+    "SMALL_GRID",
+    "TEXTURE",
+    "Compared",
+    "Grid",
+    "compared",
+    "corners",
+    "spread_over",
+    "textured",
+]
 
 SIDE: Final = 128
 """Pixels a side of the square that pictures are compared at; smaller pictures at half of it."""
-WINDOW: Final = 17
-"""Pixels a side of a window that is correlated."""
-STRIDE: Final = 4
-"""Pixels from a window to the next."""
+
+
+class Grid(NamedTuple):
+    """The windows of a square; pixels."""
+
+    window: int
+    """Their side."""
+    stride: int
+    """From one to the next."""
+
+
+GRID: Final = Grid(17, 4)
+"""By which pictures are compared."""
+SMALL_GRID: Final = Grid(9, 2)
+"""By which it is found what covers a tiny picture: what covers a third of it leaves none of the others untouched. As a measure of
+likeness these windows are too small: noise and JPEG 30 lose a tenth."""
 MARGIN: Final = 4
 """Pixels at the border that only some resamplings touch, and no window looks at."""
 TEXTURE: Final = 1.5
@@ -37,6 +60,7 @@ _ACROSS: Final = 0.1  # of the gradient's energy in a window, what stands across
 class Compared(NamedTuple):
     """Two squares, window by window; (windows, windows), float32 where nothing else is said."""
 
+    grid: Grid
     correlation: NDArray[np.float32]
     """-1 to 1."""
     deviation_a: NDArray[np.float32]
@@ -49,7 +73,9 @@ class Compared(NamedTuple):
     """a and b band-passed, (side, side)."""
 
 
-def compared(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None, least: float) -> Compared:
+def compared(
+    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None, least: float, grid: Grid = GRID
+) -> Compared:
     """Correlate two squares (side × side, 0 to 255) window by window.
 
     Args:
@@ -57,8 +83,9 @@ def compared(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.f
         b: the other.
         shown: (side, side), 1 where both pictures show something and 0 elsewhere; None: everywhere.
         least: the share of a window that must be shown for it to count.
+        grid: the windows.
     """
-    windows = _means(len(a))
+    windows = _means(len(a), grid)
     weight: NDArray[np.float32] | None = (
         None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
     )
@@ -75,12 +102,12 @@ def compared(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.f
     counted = (deviation_a > TEXTURE) | (deviation_b > TEXTURE)
     if weight is not None:
         counted &= weight > least
-    return Compared(correlation, deviation_a, deviation_b, counted, (band_a, band_b))
+    return Compared(grid, correlation, deviation_a, deviation_b, counted, (band_a, band_b))
 
 
-def corners(band: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+def corners(band: NDArray[np.float32], shown: NDArray[np.float32] | None, grid: Grid = GRID) -> NDArray[np.bool_]:
     """Return the windows that hold more than lines of one direction, by the structure tensor (Förstner and Gülch, 1987)."""
-    windows = _means(len(band))
+    windows = _means(len(band), grid)
     down, right = (np.gradient(band, axis=axis) for axis in (0, 1))
     if shown is not None:  # where the picture ends is no gradient of it
         inside = shown.copy()
@@ -95,14 +122,14 @@ def corners(band: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDA
 
 def textured(picture: NDArray[np.float32]) -> int:
     """Return the number of textured windows of a square."""
-    windows, band = _means(len(picture)), _band(picture, None)
+    windows, band = _means(len(picture), GRID), _band(picture, None)
     mean = windows @ band @ windows.T
     return int((np.sqrt(np.maximum(windows @ (band * band) @ windows.T - mean**2, 0.0)) > TEXTURE).sum())
 
 
 def spread_over(chosen: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
     """Return, for each pixel, how many of the chosen windows look at it: (windows, windows) flags to (side, side) counts."""
-    seen = (_means(side) > 0).astype(np.float32)
+    seen = (_means(side, GRID) > 0).astype(np.float32)
     return seen.T @ chosen.astype(np.float32) @ seen
 
 
@@ -131,10 +158,10 @@ def _blur(side: int, sigma: float) -> NDArray[np.float32]:
 
 
 @cache
-def _means(side: int) -> NDArray[np.float32]:
-    """(windows, side) matrix of the means of windows ``WINDOW`` wide, ``STRIDE`` apart, inside the margin."""
-    starts = range(MARGIN, side - MARGIN - WINDOW + 1, STRIDE)
+def _means(side: int, grid: Grid) -> NDArray[np.float32]:
+    """(windows, side) matrix of the means of a grid's windows inside the margin."""
+    starts = range(MARGIN, side - MARGIN - grid.window + 1, grid.stride)
     matrix = np.zeros((len(starts), side), np.float32)
     for row, start in enumerate(starts):
-        matrix[row, start : start + WINDOW] = 1.0 / WINDOW
+        matrix[row, start : start + grid.window] = 1.0 / grid.window
     return matrix

@@ -172,12 +172,14 @@ def _copy(pair: CopyPair, measurements: Measurements) -> Value:
 
 
 def _transform(transform: Transform) -> Value:
+    perspective = {"perspective": [_number(part) for part in transform.perspective]}
     return {
         "mirrored": bool(transform.mirrored),
         "rotation": _number(transform.rotation),
         "scale": [_number(factor) for factor in transform.scale],
         "shear": _number(transform.shear),
         "shift": [_number(shift) for shift in transform.shift],
+        **(perspective if any(transform.perspective) else {}),
     }
 
 

@@ -165,12 +165,12 @@ def _brought(
 
     size = rgb.shape[1], rgb.shape[0]
     picture = Image.fromarray(np.ascontiguousarray(rgb[:, ::-1]) if transform.mirrored else rgb)
-    forth = np.vstack([transform.matrix(size, onto), [0.0, 0.0, 1.0]])
     corner = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])  # Pillow counts from the corner of a pixel
-    back = corner @ np.linalg.inv(forth) @ np.linalg.inv(corner)
-    coefficients = tuple(float(round(value, 9)) for value in back[:2].ravel())
-    method, sampling = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-    return np.asarray(picture.transform(onto, method, coefficients, sampling, fillcolor=fill))
+    back = corner @ np.linalg.inv(transform.matrix(size, onto)) @ np.linalg.inv(corner)
+    coefficients = tuple(float(round(value, 9)) for value in (back / back[2, 2]).ravel()[:8])
+    return np.asarray(
+        picture.transform(onto, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR, fillcolor=fill)
+    )
 
 
 def _data_uri(rgb: NDArray[np.uint8]) -> str:

@@ -158,6 +158,7 @@ def _pile(members: list[int], maps: dict[int, NDArray[np.float64]], measurements
     there = frames @ np.array([maps[row] for row in members])  # (k, 3, 3), onto -1 … 1
     back = np.linalg.inv(there)
     between = there[None, :] @ back[:, None]  # [i, j]: from i to j
+    between /= between[..., 2:, 2:]  # a homography's own scale says nothing
     pixels = features.width[members].astype(np.int64) * features.height[members]
     far = np.round(_apart(between).sum(axis=1), 3)
     large = np.flatnonzero(pixels >= AS_LARGE * pixels.max()).tolist()
@@ -167,8 +168,8 @@ def _pile(members: list[int], maps: dict[int, NDArray[np.float64]], measurements
     straight = np.linalg.norm(between[index][:, :2] - np.eye(3)[:2], axis=(1, 2))
     moved = [j for j in range(len(members)) if j != index and straight[j] > SLIGHT]
     original = members[index]
-    from_original = np.linalg.inv(maps[original])
-    return Pile(original, tuple(members[j] for j in moved), tuple(maps[members[j]] @ from_original for j in moved))
+    changes = [maps[members[j]] @ np.linalg.inv(maps[original]) for j in moved]
+    return Pile(original, tuple(members[j] for j in moved), tuple(change / change[2, 2] for change in changes))
 
 
 def _apart(between: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -186,7 +187,7 @@ def _more_than_shifted(pile: Pile, features: FeatureTable) -> list[bool]:
 def _keras(transform: Transform, size: tuple[int, int]) -> tuple[float, ...]:
     """Return rotation (degrees), width and height shift, shear (degrees), zooms of x and y, quarter turns left out."""
     rest = Transform(False, transform.rotation - 90.0 * round(transform.rotation / 90.0), transform.scale, transform.shear)  # noqa: FBT003
-    linear = rest.matrix(size, size)[:, :2]
+    linear = rest.matrix(size, size)[:2, :2]
     back = np.linalg.inv(linear)
     moved = -back @ (np.array(transform.shift) * size)
     angle = atan2(back[1, 0], back[0, 0])
