@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from dataaudit.config import Config
-from dataaudit.dedup import align
+from dataaudit.dedup import align, verify
 from dataaudit.dedup.align import FEW, MANY, View, register, register_by_corners, resized
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.verify import Question, answer
@@ -173,7 +173,8 @@ def test_a_tiny_copy_that_was_interpolated_three_times_is_proved(tmp_path):
     assert proved >= 28  # 24 by the band of large pictures
 
 
-def test_a_guessed_orientation_is_asked_what_a_registration_is_asked(tmp_path):
+def test_a_guessed_orientation_is_asked_what_a_registration_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(verify, "_DEGRADED", 2.0)
     picture = photo(5, (240, 200))
     grain = np.random.default_rng(0).normal(0, 55, (200, 240, 3))
     noisy = Image.fromarray(np.clip(np.asarray(picture, np.float64) + grain, 0, 255).astype(np.uint8))
@@ -186,6 +187,25 @@ def test_a_guessed_orientation_is_asked_what_a_registration_is_asked(tmp_path):
     assert named.reaches((0.95, 0.85)), named
     assert not named.reaches((0.97, 0.92)), named
     assert (thresholds.verdict(named), thresholds.verdict(guessed)) == ("proved", "probable")
+
+
+@pytest.mark.parametrize("worsen", ["noise", "blur"])
+def test_a_copy_whose_fine_details_are_gone_is_proved_by_coarse_ones(tmp_path, monkeypatch, worsen):
+    rng, proved = np.random.default_rng(0), {True: 0, False: 0}
+    for seed in range(10):
+        picture = photo(seed, (240, 240))
+        copy = Image.fromarray(warped(picture, Transform(rotation=10.0, scale=(1.1, 1.1))))
+        if worsen == "blur":
+            copy = copy.filter(ImageFilter.GaussianBlur(3.5))
+        else:
+            copy = Image.fromarray(np.clip(np.asarray(copy) + rng.normal(0, 45, (240, 240, 3)), 0, 255).astype(np.uint8))
+        files = save(picture, tmp_path / f"{seed}.png"), save(copy, tmp_path / f"{seed}-copy.png")
+        for coarse in (True, False):
+            monkeypatch.setattr(verify, "_DEGRADED", 0.9 if coarse else 2.0)
+            told = answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8))
+            proved[coarse] += Thresholds.of(Config()).verdict(told) == "proved"
+    assert proved[True] >= 8, proved
+    assert proved[False] <= 5, proved
 
 
 def test_unrelated_pictures_cannot_be_registered_well(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
-from dataaudit.dedup import align, relate, verify
+from dataaudit.dedup import align, overlay, relate, verify
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.overlay import Covered
 from dataaudit.dedup.verify import Answer, Question, answer
@@ -29,7 +29,7 @@ THRESHOLDS = Thresholds.of(Config())
 
 def test_little_that_is_alike_around_a_region_proves_nothing():
     """Two subjects on one floor: registered by the floor, of which each covers much."""
-    around = Covered((0.2, 0.1, 0.6, 0.55), 0.99, 0.96, 0.5, 0.9, located=True)
+    around = Covered((0.2, 0.1, 0.6, 0.55), 0.33, 0.99, 0.96, 0.5, 0.9, located=True)
     verdicts = [
         THRESHOLDS.verdict(Answer(0.9, 0.1, (99, 99), overlap=overlap, registered=True, covered=around))
         for overlap in (0.72, 0.8)
@@ -84,6 +84,28 @@ def test_what_leaves_a_narrow_rim_is_no_obstacle(tmp_path, size, wide):
         over = covered(picture, (left, top, wide, wide), photo(100 + seed, (64, 64)))
         proved += THRESHOLDS.verdict(asked(picture, over, tmp_path / str(seed), (0,))) == "proved"
     assert proved >= 17  # with large windows only, of which a tenth had to be untouched: none of 32 px, half of 240 px
+
+
+def test_holes_all_over_a_copy_are_no_obstacle_and_those_around_a_logo_are(tmp_path):
+    rng, proved = np.random.default_rng(2), 0
+    for seed in range(20):
+        picture = photo(seed, (320, 240))
+        holes = picture
+        for left, top in rng.uniform(0, 0.87, (6, 2)):
+            holes = covered(holes, (left, top, 0.13, 0.13), "black")
+        found = asked(picture, holes, tmp_path / str(seed), (0,))
+        proved += THRESHOLDS.verdict(found) == "proved"
+    assert proved >= 19  # 12, if the box around all holes may be no larger than a region
+    other = covered(photo(30, (320, 240)), (0.3, 0.3, 0.4, 0.4), photo(31, (64, 64)))
+    same = covered(photo(32, (320, 240)), (0.3, 0.3, 0.4, 0.4), photo(31, (64, 64)))
+    assert THRESHOLDS.verdict(asked(other, same, tmp_path / "logo", (0,))) is None
+
+
+def test_the_parts_of_a_mask_are_those_that_touch():
+    mask = np.array([[1, 1, 0, 0, 1], [0, 0, 1, 0, 1], [0, 0, 0, 0, 0], [1, 0, 0, 1, 1]], bool)
+    parts = list(overlay._parts(mask))
+    assert sorted(part.sum() for part in parts) == [1, 2, 2, 3]
+    assert (np.sum(parts, axis=0) == mask).all()
 
 
 def test_a_copy_that_is_nowhere_covered_says_so(tmp_path):
@@ -204,6 +226,7 @@ def test_the_fill_at_the_rim_of_a_copy_does_not_speak_against_it(tmp_path, seed,
     assert THRESHOLDS.verdict(found) == "proved"
     assert found.overlap < 0.7
     monkeypatch.setattr(verify, "_MOST_OF_IT", 2.0)
+    monkeypatch.setattr(verify, "_DEGRADED", 2.0)
     assert THRESHOLDS.verdict(asked(copy, picture, tmp_path / "again", (0,))) != "proved"
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from dataaudit.dedup.windows import MARGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from dataaudit.dedup.windows import Compared, Grid
@@ -32,7 +34,8 @@ _TOUCHING: Final = 3  # windows beside an unlike one that still look at what dif
 _EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike than this
 _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
 _LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
-_LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike
+_LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike …
+_LARGEST_PART: Final = 0.2  # … and a larger region, if it falls into such parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Covered:
 
     region: tuple[float, float, float, float]
     """Left, top, width and height of the region, fractions of b's width and height."""
+    hidden: float
+    """The share of b that differs: the region's or, where it is scattered (holes, say), its parts'."""
     median: float
     """-1 to 1, of the windows that do not touch the region."""
     quartile: float
@@ -55,10 +60,9 @@ class Covered:
     @property
     def believable(self) -> bool:
         """Whether enough is not covered, and it is not the region that is common: two pictures with one logo are no copies."""
-        _, _, width, height = self.region
         least = _LEAST_RIM if self.quartile >= _SAME else _LEAST_UNCOVERED
         enough = self.share >= least and self.spread >= _LEAST_SPREAD and self.located
-        return enough and width * height <= _LARGEST_REGION
+        return enough and self.hidden <= _LARGEST_REGION
 
     def proves(self, thresholds: tuple[float, float]) -> bool:
         """Whether what is not covered reaches median and quartile."""
@@ -104,7 +108,24 @@ def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap:
         return None
     box, span = _box(core, side, seen.grid, 0), _box(alike, side, seen.grid, seen.grid.window // 2)
     share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
-    return Covered(box, *summary(correlation, energy, clear), share, spread, located(clear & corners))
+    median, quartile = summary(correlation, energy, clear)
+    hidden = box[2] * box[3]
+    if hidden > _LARGEST_REGION and quartile >= _SAME:
+        parts = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in _parts(core))]
+        hidden = sum(parts) if max(parts) <= _LARGEST_PART else hidden
+    return Covered(box, hidden, median, quartile, share, spread, located(clear & corners))
+
+
+def _parts(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """Yield the connected parts of a mask, one mask each."""
+    left = mask.copy()
+    while left.any():
+        part = np.zeros_like(mask)
+        part.ravel()[left.argmax()] = True
+        while (grown := _widened(part, 1) & mask).sum() > part.sum():
+            part = grown
+        left &= ~part
+        yield part
 
 
 def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:

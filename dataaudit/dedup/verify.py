@@ -41,6 +41,8 @@ _SURE: Final = {SIDE: 10, SIDE // 2: 14}  # corners that agree on a map; silhoue
 _HOPEFUL: Final = 0.5  # median by that map before it is refined
 _PAYS: Final = 0.5  # of what an affine map leaves unlike, what a homography may: it fits look-alikes a little better, too
 _LESS_ALIKE: Final = 0.7  # what an overlay leaves of a tiny picture's large windows; two of them, or smaller ones are not asked
+_DEGRADED: Final = 0.9  # median of two pictures that may be the same but for what noise or blur have done to fine details …
+_COARSELY: Final = 1 / 3  # … and of what may be unlike, what may be in coarse ones: look-alikes are more alike in them, too
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
 _REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
@@ -99,8 +101,7 @@ class Answer:
     @property
     def shared(self) -> float:
         """The share of b in which both show the same: all that a shows of it but the region in which they differ."""
-        width, height = (0.0, 0.0) if self.covered is None else self.covered.region[2:]
-        return self.overlap - width * height
+        return self.overlap - (0.0 if self.covered is None else self.covered.hidden)
 
     def reaches(self, thresholds: tuple[float, float]) -> bool:
         """Whether median and quartile are at least the given ones."""
@@ -128,6 +129,17 @@ def answer(question: Question) -> Answer:
         a, b = _seen(question.a, question.max_pixels), _seen(question.b, question.max_pixels)
     except DecodeError as error:
         return Answer(0.0, 0.0, (0, 0), failure=str(error))
+    best = _answered(a, b, question)
+    if best.comparable and best.median >= _DEGRADED and not best.settles(question) and min(len(a.square), len(b.square)) == SIDE:
+        coarse = _answered(a.halved(), b.halved(), question)
+        enough = question.enough_registered if coarse.registered else question.enough
+        low, quartile = (1.0 - _COARSELY * (1.0 - least) for least in enough)
+        if coarse.covered is None and coarse.reaches((low, quartile)):
+            return coarse
+    return best
+
+
+def _answered(a: _Seen, b: _Seen, question: Question) -> Answer:
     best = replace(_as_it_is(a, b, question.orientations), registered=question.guessed)
     if question.align and best.comparable and not best.settles(question):
         registered = _registered(a, b, best.textured, question)
@@ -309,6 +321,10 @@ class _Seen:
         if side not in self._textures:
             self._textures[side] = windows.textured(square)
         return square, self._textures[side]
+
+    def halved(self) -> _Seen:
+        """Return the picture as if it were tiny: noise and blur leave coarse details."""
+        return _Seen(self.luma, _halved(self.square), self._view)
 
     def view(self, make: type[View]) -> View:
         """Return the picture as ``align`` wants it, made once."""
