@@ -40,7 +40,7 @@ _FULL_RADIUS_UP_TO: Final = 100_000
 _BITS_A_DECADE: Final = 5.0
 _LEAST_RADIUS: Final = 4
 _FEW_KEYPOINTS: Final = 24
-_A_FAR: Final = 1.5  # features that a score as much again above the least as descriptor_far stands for (measured)
+_A_FAR: Final = 2.2  # features that a score as much again above the least as descriptor_far stands for (measured)
 _BLOCK: Final = 4096
 
 

@@ -35,7 +35,7 @@ _EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike t
 _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
 _LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
 _LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike …
-_LARGEST_PART: Final = 0.2  # … and a larger region, if it falls into such parts
+_LARGEST_PART, _AMONG = 0.2, 0.6  # … and a larger region, if it falls into such parts, among what spans so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap:
     share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
     median, quartile = summary(correlation, energy, clear)
     hidden = box[2] * box[3]
-    if hidden > _LARGEST_REGION and quartile >= _SAME:
+    if hidden > _LARGEST_REGION and quartile >= _SAME and spread >= _AMONG:
         parts = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in _parts(core))]
         hidden = sum(parts) if max(parts) <= _LARGEST_PART else hidden
     return Covered(box, hidden, median, quartile, share, spread, located(clear & corners))
