@@ -116,6 +116,28 @@ def _covered(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return covered
 
 
+def _holed(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Four to eight holes of 8 to 15 % of the sides, of one colour: cutout, coarse dropout."""
+    holed, colour = picture.copy(), _colour(rng)
+    draw = ImageDraw.Draw(holed)
+    for _ in range(rng.integers(4, 9)):
+        width, height = (side * rng.uniform(0.08, 0.15) for side in picture.size)
+        x, y = rng.uniform(0, picture.width - width), rng.uniform(0, picture.height - height)
+        draw.rectangle((x, y, x + width, y + height), fill=colour)
+    return holed
+
+
+def _in_perspective(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Each corner of what is shown lies up to 15 % of the sides inside the picture."""
+    width, height = picture.size
+    x, y = rng.uniform(0, 0.15 * width, 4), rng.uniform(0, 0.15 * height, 4)
+    upper_left, lower_left, lower_right, upper_right = zip(
+        (x[0], x[1], width - x[2], width - x[3]), (y[0], height - y[1], height - y[2], y[3]), strict=True
+    )
+    corners = (*upper_left, *lower_left, *lower_right, *upper_right)
+    return picture.transform(picture.size, Image.Transform.QUAD, tuple(map(float, corners)), Image.Resampling.BILINEAR)
+
+
 def _policy(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Every parameter of the policy that Keras tutorials use: rotation 20°, shifts .2, shear .2°, zoom .2, a flip."""
     if rng.uniform() < 0.5:  # noqa: PLR2004 - one in two
@@ -139,6 +161,8 @@ FAMILIES: Final[tuple[Family, ...]] = (
     Family("cropped to 70–90 % a side", _cropped),
     Family("a border around it", _bordered),
     Family("covered by 10–33 %", _covered),
+    Family("with 4–8 holes", _holed),
+    Family("in perspective", _in_perspective),
     Family("full Keras policy", _policy),
     Family("full policy on both sides", _policy, both_sides=True),
 )
