@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
@@ -99,6 +99,40 @@ def test_holes_all_over_a_copy_are_no_obstacle_and_those_around_a_logo_are(tmp_p
     other = covered(photo(30, (320, 240)), (0.3, 0.3, 0.4, 0.4), photo(31, (64, 64)))
     same = covered(photo(32, (320, 240)), (0.3, 0.3, 0.4, 0.4), photo(31, (64, 64)))
     assert THRESHOLDS.verdict(asked(other, same, tmp_path / "logo", (0,))) is None
+
+
+@pytest.mark.parametrize("size", [120, 320])
+def test_what_is_written_all_over_a_copy_is_left_out(tmp_path, monkeypatch, size):
+    proved = {True: 0, False: 0}
+    for seed in range(10):
+        picture = photo(seed, (size, size * 3 // 4))
+        written = picture.copy()
+        draw = ImageDraw.Draw(written)
+        for top in (0.05, 0.25, 0.45):
+            draw.text((0.05 * size, top * size), "SAMPLE 012345", fill="white", font_size=0.08 * size)
+        for reading in (True, False):
+            with monkeypatch.context() as patch:
+                if not reading:
+                    patch.setattr(verify, "find_marks", lambda *_: None)
+                found = asked(picture, written, tmp_path / f"{seed}-{reading}", (0,))
+            proved[reading] += THRESHOLDS.verdict(found) == "proved"
+    assert proved[True] >= 9, proved
+    assert proved[False] <= 5, proved
+
+
+def test_marks_are_what_stands_out_and_look_alikes_have_none():
+    rng = np.random.default_rng(0)
+    band = rng.normal(0, 10, (128, 128)).astype(np.float32)
+    other = 0.7 * band + rng.normal(0, 0.3, band.shape).astype(np.float32)
+    other[40:44, 20:100] += 60
+    expected = np.zeros(band.shape, bool)
+    expected[38:46, 18:102] = True  # two pixels wider
+    shown = np.ones_like(band)
+    found = overlay.find_marks((band, other), shown)
+    assert (found == expected).mean() > 0.999
+    alike = 0.7 * band + rng.normal(0, 3, band.shape).astype(np.float32)
+    assert overlay.find_marks((band, alike), shown).mean() < 0.01
+    assert overlay.find_marks((np.zeros_like(band), other), shown) is None
 
 
 def test_the_parts_of_a_mask_are_those_that_touch():

@@ -1,7 +1,7 @@
 """Copies that are partly covered: two pictures may be alike but for a region.
 
-An overlay (a logo, a text, a patch of another picture) makes windows unlike that lie side by side; what does not touch them
-is compared by itself.
+An overlay (a logo, a patch of another picture) makes windows unlike that lie side by side; what does not touch them is compared
+by itself. Thin marks (a text, stripes, scratches) leave no window unlike and few as they were: of them the pixels are left out.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ _EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike t
 _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
 _LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
 _LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike …
+_TELLING: Final = 2.0  # grey levels of a band-passed pixel from which it tells a gain, or may be a mark
+_FEWEST_TELLING: Final = 200  # pixels
+_OUTLYING: Final = 4.0  # standard deviations from which a pixel is marked
 _LARGEST_PART, _AMONG = 0.2, 0.6  # … and a larger region, if it falls into such parts, among what spans so much
 
 
@@ -114,6 +117,49 @@ def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap:
         parts = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in _parts(core))]
         hidden = sum(parts) if max(parts) <= _LARGEST_PART else hidden
     return Covered(box, hidden, median, quartile, share, spread, located(clear & corners))
+
+
+def find_marks(bands: tuple[NDArray[np.float32], NDArray[np.float32]], shown: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return the pixels of two band-passed squares, (side, side) each, in which they differ far more than they do elsewhere.
+
+    Elsewhere: by the median absolute deviation (Hampel, JASA 1974) from a common gain. Where two are the same but for marks
+    on one of them that is next to nothing, and every mark stands out; look-alikes differ everywhere. None where there is
+    nothing to compare.
+    """
+    a, b = bands
+    telling = (np.abs(a) > _TELLING) & (shown > 0)
+    if telling.sum() < _FEWEST_TELLING:
+        return None
+    apart = b - np.median(b[telling] / a[telling]) * a
+    usual = 1.4826 * np.median(np.abs(apart[telling]))
+    marked = np.abs(apart) > max(_OUTLYING * usual, _TELLING)
+    return _widened(marked, len(a) // 64)
+
+
+def without_marks(
+    seen: Compared, corners: NDArray[np.bool_], marked: NDArray[np.bool_], counted: int, overlap: float
+) -> Covered | None:
+    """Describe what is left of two squares without the pixels that are ``marked``; None if hardly any of it is alike.
+
+    Args:
+        seen: the two, window by window, without those pixels.
+        corners: (windows, windows), whether a window is alike and holds more than lines of one direction.
+        marked: (side, side).
+        counted: windows that count with those pixels.
+        overlap: the share of b that both show.
+    """
+    side, alike = len(marked), seen.counted & (seen.correlation > ALIKE)
+    if not marked.any() or alike.sum() < ENOUGH_TEXTURE:
+        return None
+    rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
+    left, top, right, bottom = (round(int(edge) / side, 3) for edge in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    span = _box(alike, side, seen.grid, seen.grid.window // 2)
+    share, spread = float(seen.counted.sum() / counted), min(span[2] * span[3] / overlap, 1.0)
+    energy = np.maximum(seen.deviation_a, seen.deviation_b)
+    region = left, top, round(right - left, 3), round(bottom - top, 3)
+    return Covered(
+        region, float(marked.mean()), *summary(seen.correlation, energy, seen.counted), min(share, 1.0), spread, located(corners)
+    )
 
 
 def _parts(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
