@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import atan, atan2, degrees
 from typing import TYPE_CHECKING
 
@@ -108,7 +108,8 @@ class Transform:
     @classmethod
     def of_whole(cls, matrix: NDArray[np.float64], a: Size, b: Size) -> Transform:
         """Take apart what :meth:`whole` returns, or a product of such maps."""
-        mirrored = bool(np.linalg.det(matrix) * matrix[2, 2] < 0)
+        depth = matrix[2] @ [(a[0] - 1.0) / 2.0, (a[1] - 1.0) / 2.0, 1.0]  # of a's centre
+        mirrored = bool(np.linalg.det(matrix) * depth < 0)
         return cls.named(matrix @ _mirror(a[0]) if mirrored else matrix, a, b, mirrored=mirrored)
 
     def inverse(self, a: Size, b: Size) -> Transform:
@@ -128,10 +129,18 @@ class Transform:
     def area(self, a: Size, b: Size) -> float:
         """Return by what factor the shares of an area grow from a to b: 1 for all that keeps a's frame within b's.
 
-        In perspective, at b's centre.
+        In perspective the mean over what of a lies within b, on a grid of 64 × 64 points.
         """
-        matrix = replace(self, perspective=(0.0, 0.0)).matrix(a, b)
-        return abs(float(np.linalg.det(matrix[:2, :2]))) * a[0] * a[1] / (b[0] * b[1])
+        matrix = self.matrix(a, b)
+        if not any(self.perspective):
+            return abs(float(np.linalg.det(matrix[:2, :2]))) * a[0] * a[1] / (b[0] * b[1])
+        x, y = np.meshgrid(*((np.arange(64) + 0.5) / 64 * side - 0.5 for side in a))
+        there = np.stack([x, y, np.ones_like(x)], axis=-1) @ matrix.T
+        depth = there[..., 2] / (matrix[2] @ [(a[0] - 1.0) / 2.0, (a[1] - 1.0) / 2.0, 1.0])  # that of a's centre is 1
+        at = (there[..., :2] / there[..., 2:] + 0.5) / b
+        within = ((at >= 0) & (at <= 1)).all(axis=-1) & (depth > 0)
+        local = np.abs(np.linalg.det(matrix) / there[..., 2] ** 3) * a[0] * a[1] / (b[0] * b[1])
+        return float(local[within].mean()) if within.any() else 0.0
 
     def is_slight(self) -> bool:
         """Whether it shows the same view: upright, within 1° and 2 %."""

@@ -29,7 +29,7 @@ THRESHOLDS = Thresholds.of(Config())
 
 def test_little_that_is_alike_around_a_region_proves_nothing():
     """Two subjects on one floor: registered by the floor, of which each covers much."""
-    around = Covered((0.2, 0.1, 0.6, 0.55), 0.33, 0.99, 0.96, 0.5, 0.9, located=True)
+    around = Covered((0.2, 0.1, 0.6, 0.55), 0.33, ((0.2, 0.1, 0.6, 0.55),), 0.99, 0.96, 0.5, 0.9, located=True)
     verdicts = [
         THRESHOLDS.verdict(Answer(0.9, 0.1, (99, 99), overlap=overlap, registered=True, covered=around))
         for overlap in (0.72, 0.8)
@@ -172,6 +172,47 @@ def test_under_another_label_a_picture_with_a_change_is_no_more_than_probable(tm
         ({"good/3.png", f"{label}/x.png"}, verdict)
     ]
     np.testing.assert_allclose(graph.pairs[0].differs, (0.6, 0.1, 0.25, 0.3), atol=0.1)
+
+
+def test_copies_with_holes_at_their_own_places_share_no_frame(tmp_path):
+    rng = np.random.default_rng(4)
+    for seed in range(8):
+        save(photo(seed, (320, 240)), tmp_path / f"a/{seed}.png")
+    for copy in range(3):
+        holes = photo(3, (320, 240))
+        for left, top in rng.uniform(0, 0.87, (6, 2)):
+            holes = covered(holes, (left, top, 0.13, 0.13), "black")
+        save(holes, tmp_path / f"a/3-{copy}.png")
+    catalog, graph = related(tmp_path)
+    found = {frozenset((catalog.paths[pair.a], catalog.paths[pair.b])) for pair in graph.pairs if pair.verdict == "proved"}
+    assert {frozenset(("a/3.png", f"a/3-{copy}.png")) for copy in range(3)} <= found
+
+
+def test_forms_that_were_filled_in_share_a_frame(tmp_path):
+    form = photo(200, (320, 240))
+    for seed in range(4):
+        filled = form
+        for number, (left, top) in enumerate(((0.1, 0.1), (0.45, 0.1), (0.75, 0.15), (0.1, 0.6), (0.45, 0.7), (0.75, 0.65))):
+            filled = covered(filled, (left, top, 0.15, 0.15), photo(10 * seed + number, (48, 36)))
+        save(filled, tmp_path / f"a/{seed}.png")
+    for seed in range(110, 116):
+        save(photo(seed, (320, 240)), tmp_path / f"b/{seed}.png")
+    _, graph = related(tmp_path)
+    assert not [pair for pair in graph.pairs if pair.verdict == "proved"]
+
+
+def test_coarse_details_tell_nothing_of_pictures_of_a_kind(tmp_path):
+    """Where look-alikes raise the thresholds, and where those are measured, only fine details count."""
+    rng, base = np.random.default_rng(0), np.asarray(photo(7, (256, 256)), np.float64)
+    files = [
+        save(Image.fromarray(np.clip(base + rng.normal(0, 42, base.shape), 0, 255).astype(np.uint8)), tmp_path / f"{n}.png")
+        for n in range(2)
+    ]
+    told = [
+        answer(Question(*files, (0,), align, THRESHOLDS.proved, THRESHOLDS.registered_proved, 10**8)) for align in (True, False)
+    ]
+    assert THRESHOLDS.verdict(told[0]) == "proved"
+    assert 0.85 < told[1].median < 0.95
 
 
 def test_a_frame_around_different_contents_makes_no_copies(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataaudit.domain import CopyPair
 from dataaudit.transform import Transform
 from dataaudit.wording import region
 
@@ -41,6 +42,23 @@ def test_a_box_holds_what_its_middle_becomes(transform, size):
     inside = np.clip((np.array([x, y]) / depth + 0.5) / size, 0, 1)
     assert left - 1e-9 <= inside[0] <= left + width + 1e-9
     assert top - 1e-9 <= inside[1] <= top + height + 1e-9
+
+
+@settings(deadline=None, max_examples=50)
+@given(TRANSFORMS, SIZES)
+def test_the_overlap_told_from_the_other_end_is_what_lies_there(transform, size):
+    def shown(matrix):
+        """The slow obvious twin: of a grid of points of one picture those that lie within the other."""
+        points = np.array([(x, y, 1.0) for x in np.arange(0.5, 100) / 100 for y in np.arange(0.5, 100) / 100])
+        points[:, :2] = points[:, :2] * size - 0.5
+        there = points @ matrix.T
+        depth = there[:, 2] / (matrix[2] @ [(size[0] - 1) / 2, (size[1] - 1) / 2, 1])
+        at = (there[:, :2] / there[:, 2:] + 0.5) / size
+        return float((((at >= 0) & (at <= 1)).all(axis=1) & (depth > 0)).mean())
+
+    forth = transform.whole(size, size)
+    pair = CopyPair(0, 1, "transformed", "proved", 1.0, shown(np.linalg.inv(forth)), transform)
+    assert pair.turned_round(size, size).overlap == pytest.approx(shown(forth), abs=0.03)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

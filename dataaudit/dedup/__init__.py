@@ -47,6 +47,7 @@ _NEIGHBOURS: Final = 8
 pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
 _BATCH: Final = 64
 _SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
+_CELLS: Final = 32  # a side, by which regions are compared
 _SAME_REGION: Final = 0.6  # intersection over union
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
@@ -226,6 +227,8 @@ class _Verified:
     pairs: list[CopyPair] = field(default_factory=list)
     uncompared: set[int] = field(default_factory=set)
     """Rows that could not be compared after all: too little texture, or no longer readable."""
+    parts: dict[tuple[int, int], tuple[Box, ...]] = field(default_factory=dict)
+    """What the region in which a pair differs is made of, where there is one."""
     look_alikes: int = 0
     framed: int = 0
     """Pairs taken out because they share a frame only."""
@@ -253,12 +256,14 @@ class _Verified:
             # A board with a defect and the board without it are alike but for a region: no one may say they are one picture.
             certain = pair.differs is None or (self.labels[a] == self.labels[b] and thresholds == configured)
             self.pairs.append(pair if certain else replace(pair, verdict="probable"))
+            if answer.covered is not None:
+                self.parts[a, b] = answer.covered.parts
         elif configured.verdict(answer):
             self.look_alikes += 1
 
     def take_out_framed(self) -> None:
         """Take out the pairs that share a frame only."""
-        framed = set(_framed(self.pairs, copy_groups_of(len(self.labels), self.whole)))
+        framed = set(_framed(self.pairs, copy_groups_of(len(self.labels), self.whole), self.parts))
         self.pairs, self.framed = [pair for pair in self.pairs if pair not in framed], len(framed)
 
 
@@ -329,33 +334,50 @@ def _copy_pair(a: int, b: int, answer: Answer, verdict: Verdict) -> CopyPair:
     return CopyPair(a, b, "near" if near else "transformed", verdict, similarity, answer.overlap, answer.transform, region)
 
 
-def _framed(pairs: list[CopyPair], component: NDArray[np.int64]) -> list[CopyPair]:
+def _framed(pairs: list[CopyPair], component: NDArray[np.int64], parts: dict[tuple[int, int], tuple[Box, ...]]) -> list[CopyPair]:
     """Return the pairs whose pictures share a frame or a background, not a content.
 
     Two pictures that are alike but for a region may be a copy with an overlay. Where a picture is alike, but for that same
     region, to two others that are no copies of one another, what they share is a template: a screenshot's window, a slide, a
-    camera that does not move.
+    camera that does not move. Not so where these two differ elsewhere: two copies of one picture, each with its own overlay.
 
     Args:
         pairs: those with a region in which they differ.
         component: (rows,) the copy groups that pairs without such a region make.
+        parts: of a pair, what its region is made of: holes in two copies of one picture lie each at their own places.
     """
-    regions: dict[int, list[tuple[int, int, Box]]] = {}
+    masks = {key: _raster(boxes) for key, boxes in parts.items()}
+    regions: dict[int, list[tuple[int, int]]] = {}
     for index, pair in enumerate(pairs):
         if pair.differs is not None:
             for row, other in ((pair.a, pair.b), (pair.b, pair.a)):
-                regions.setdefault(row, []).append((index, int(component[other]), pair.differs))
-    framed = set()
-    for seen in regions.values():
-        for index, group, region in seen:
-            if any(other != group and _common_share(region, there) >= _SAME_REGION for _, other, there in seen):
+                regions.setdefault(row, []).append((index, other))
+
+    def same(mask: NDArray[np.bool_], a: int, b: int) -> bool:
+        """Whether two rows that are alike differ in that region."""
+        other = masks.get((min(a, b), max(a, b)))
+        return other is None or _common_share(mask, other) >= _SAME_REGION
+
+    framed: set[int] = set()
+    for row, seen in regions.items():
+        for index, one in seen:
+            mask = masks[pairs[index].a, pairs[index].b]
+            others = (two for _, two in seen if component[two] != component[one])
+            if index not in framed and any(same(mask, row, two) and same(mask, one, two) for two in others):
                 framed.add(index)
     return [pairs[index] for index in sorted(framed)]
 
 
-def _common_share(a: Box, b: Box) -> float:
-    """Return the intersection of two boxes over their union."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    common = max(width, 0.0) * max(height, 0.0)
-    return common / (a[2] * a[3] + b[2] * b[3] - common)
+def _common_share(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Return the intersection of two masks over their union."""
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def _raster(parts: tuple[Box, ...]) -> NDArray[np.bool_]:
+    """Return (``_CELLS``, ``_CELLS``) the cells whose middles lie in one of the boxes."""
+    middles = (np.arange(_CELLS) + 0.5) / _CELLS
+    mask = np.zeros((_CELLS, _CELLS), bool)
+    for left, top, width, height in parts:
+        across, down = (middles >= left) & (middles < left + width), (middles >= top) & (middles < top + height)
+        mask |= down[:, None] & across
+    return mask

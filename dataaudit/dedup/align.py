@@ -160,7 +160,8 @@ def refine(
         mask: (height, width), 0 where b is not to be looked at; None: it is looked at everywhere.
     """
     rows, motion = (2, cv2.MOTION_AFFINE) if _is_affine(matrix) else (3, cv2.MOTION_HOMOGRAPHY)
-    start = np.linalg.inv(matrix)[:rows].astype(np.float32)
+    start = np.linalg.inv(matrix)
+    start = (start / start[2, 2])[:rows].astype(np.float32)
     mask = np.full(b.shape, 255, np.uint8) if mask is None else mask
     try:
         _, backwards = cv2.findTransformECC(b, a, start, motion, _ECC, mask, 5)

@@ -56,7 +56,7 @@ def covered_edges(
         sample = upright[np.argpartition(features.sha256[rows, 0], size - 1)[:size]]  # names have no say in it
         radius = _NEAREST - many
         for edge in range(len(EDGES)):
-            query = _telling(turned[:, edge], sample[:, edge], radius, _COMMON * size / len(rows))
+            query = _telling(turned[:, edge], sample[:, edge], radius, _COMMON * size / len(rows), every=few is not None)
             item = np.flatnonzero(upright[:, edge]) if few is not None else query[query % DIHEDRAL == 0] // DIHEDRAL
             searches = searches_within(turned[query, edge], upright[item, edge], radius)
             confirmed = partial(_confirmed, features, asked, turned, query, rows[item], least=None if many else config.agreement)
@@ -66,18 +66,22 @@ def covered_edges(
     return closest(a, b, ways.astype(np.int64), AFTER_HASHES + bits / BITS)
 
 
-def _telling(turned: NDArray[np.uint64], sample: NDArray[np.uint64], radius: int, most: float) -> NDArray[np.intp]:
+def _telling(
+    turned: NDArray[np.uint64], sample: NDArray[np.uint64], radius: int, most: float, *, every: bool
+) -> NDArray[np.intp]:
     """Return the places of one edge in ``turned``, (n × 8), that are not plain, nor of a picture with too many partners.
 
-    Those are counted in a sample, of which a picture may itself be one, as the picture lies: templates seldom lie otherwise.
+    Those are counted in a sample, of which a picture may itself be one: as the picture lies, for templates seldom lie otherwise;
+    in ``every`` orientation, of which the largest number counts, where it is not left out of what is searched.
     """
-    upright, shown = turned[::DIHEDRAL], np.flatnonzero(turned)
-    seen = np.flatnonzero(upright)
-    partners = np.zeros(len(upright), np.int64)
-    for search in searches_within(upright[seen], sample[sample > 0], radius):
+    shown = np.flatnonzero(turned)
+    counted = shown if every else shown[shown % DIHEDRAL == 0]
+    partners = np.zeros(len(turned), np.int64)
+    for search in searches_within(turned[counted], sample[sample > 0], radius):
         for query, _, _ in search():
-            np.add.at(partners, seen[query], 1)
-    telling: NDArray[np.intp] = shown[partners[shown // DIHEDRAL] <= most]
+            np.add.at(partners, counted[query], 1)
+    common = partners.reshape(-1, DIHEDRAL).max(axis=1) > most
+    telling: NDArray[np.intp] = shown[~common[shown // DIHEDRAL]]
     return telling
 
 

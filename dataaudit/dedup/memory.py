@@ -13,6 +13,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
+from dataaudit import transform
 from dataaudit.dedup.verify import Answer
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Memory:
         self._cache = cache
         self._contents = features.sha256.astype(">u8")
         digest = hashlib.sha256(cache.key)
-        for path in sorted(Path(__file__).parent.glob("*.py")):
+        for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(transform.__file__)):
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
         self._key = digest.digest()
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ALIKE", "ENOUGH_TEXTURE", "UNLIKE", "Covered", "find_covered", "located", "summary"]
 
 ENOUGH_TEXTURE: Final = 10
-"""Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared."""
+"""Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared; as many must be alike around what is
+covered (there of 576 small ones of a tiny picture)."""
 UNLIKE: Final = 0.6
 """Correlation under which a window shows something else."""
 _LOCATED: Final = {26: 20, 10: 10, 24: 20}  # windows, by windows a side
@@ -38,6 +39,7 @@ _LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only ali
 _TELLING: Final = 2.0  # grey levels of a band-passed pixel from which it tells a gain, or may be a mark
 _FEWEST_TELLING: Final = 200  # pixels
 _OUTLYING: Final = 4.0  # standard deviations from which a pixel is marked
+_CELLS: Final = 32  # a side, by which the parts of scattered marks are told
 _LARGEST_PART, _AMONG = 0.2, 0.6  # … and a larger region, if it falls into such parts, among what spans so much
 
 
@@ -48,7 +50,9 @@ class Covered:
     region: tuple[float, float, float, float]
     """Left, top, width and height of the region, fractions of b's width and height."""
     hidden: float
-    """The share of b that differs: the region's or, where it is scattered (holes, say), its parts'."""
+    """The share of b that differs: the region's, its parts' where it is large and scattered (holes), the pixels of thin marks."""
+    parts: tuple[tuple[float, float, float, float], ...]
+    """The region or, where it is scattered, boxes around its parts, with what band-passing has spread of them."""
     median: float
     """-1 to 1, of the windows that do not touch the region."""
     quartile: float
@@ -82,7 +86,7 @@ def located(corners: NDArray[np.bool_]) -> bool:
     """Whether enough windows are alike and hold more than lines of one direction, which are alike wherever they run.
 
     Of 1,700 copies in seven families all photographs have 39 and more of them and all 32-px pictures 21; of 16 pairs of boards
-    that share parallel bars none has one.
+    that share parallel bars none has one. Of small windows as many are asked as of large ones.
     """
     return bool(corners.sum() >= _LOCATED[len(corners)])
 
@@ -113,10 +117,13 @@ def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap:
     share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
     median, quartile = summary(correlation, energy, clear)
     hidden = box[2] * box[3]
+    parts: tuple[tuple[float, float, float, float], ...] = (box,)
     if hidden > _LARGEST_REGION and quartile >= _SAME and spread >= _AMONG:
-        parts = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in _parts(core))]
-        hidden = sum(parts) if max(parts) <= _LARGEST_PART else hidden
-    return Covered(box, hidden, median, quartile, share, spread, located(clear & corners))
+        scattered = list(_parts(core))
+        areas = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in scattered)]
+        if max(areas) <= _LARGEST_PART:
+            hidden, parts = sum(areas), tuple(_box(part, side, seen.grid, seen.grid.window // 2) for part in scattered)
+    return Covered(box, hidden, parts, median, quartile, share, spread, located(clear & corners))
 
 
 def find_marks(bands: tuple[NDArray[np.float32], NDArray[np.float32]], shown: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -151,15 +158,20 @@ def without_marks(
     side, alike = len(marked), seen.counted & (seen.correlation > ALIKE)
     if not marked.any() or alike.sum() < ENOUGH_TEXTURE:
         return None
-    rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
-    left, top, right, bottom = (round(int(edge) / side, 3) for edge in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    cells = marked.reshape(_CELLS, side // _CELLS, _CELLS, side // _CELLS).mean(axis=(1, 3)) > 0.5  # noqa: PLR2004 - most of a cell
+    parts = tuple(_extent(part) for part in _parts(cells))
     span = _box(alike, side, seen.grid, seen.grid.window // 2)
     share, spread = float(seen.counted.sum() / counted), min(span[2] * span[3] / overlap, 1.0)
     energy = np.maximum(seen.deviation_a, seen.deviation_b)
-    region = left, top, round(right - left, 3), round(bottom - top, 3)
-    return Covered(
-        region, float(marked.mean()), *summary(seen.correlation, energy, seen.counted), min(share, 1.0), spread, located(corners)
-    )
+    median, quartile = summary(seen.correlation, energy, seen.counted)
+    return Covered(_extent(marked), float(marked.mean()), parts, median, quartile, min(share, 1.0), spread, located(corners))
+
+
+def _extent(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Return left, top, width and height of what a mask of a square holds, as fractions of the side."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    left, top, right, bottom = (int(edge) / len(mask) for edge in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    return round(left, 3), round(top, 3), round(right - left, 3), round(bottom - top, 3)
 
 
 def _parts(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:

@@ -67,7 +67,7 @@ class Question:
     orientations: tuple[int, ...]
     """Tried as they are, in order; may be empty."""
     align: bool
-    """Whether to register a onto b where no orientation is as alike as ``enough``."""
+    """Whether to register a onto b, look for marks and compare coarse details where no orientation is as alike as ``enough``."""
     enough: tuple[float, float]
     """Median and quartile that need no registration."""
     enough_registered: tuple[float, float]
@@ -103,6 +103,11 @@ class Answer:
     def comparable(self) -> bool:
         """Whether the numbers mean anything: both pictures were read, and have enough texture."""
         return not self.failure and min(self.textured) >= ENOUGH_TEXTURE
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the pictures may be the same but for what noise or blur have done to fine details, and differ in no region."""
+        return self.comparable and self.covered is None and self.median >= _DEGRADED
 
     @property
     def likeness(self) -> float:
@@ -141,12 +146,12 @@ def answer(question: Question) -> Answer:
     except DecodeError as error:
         return Answer(0.0, 0.0, (0, 0), failure=str(error))
     best = _answered(a, b, question)
-    if best.comparable and best.median >= _DEGRADED and not best.settles(question) and min(len(a.square), len(b.square)) == SIDE:
-        coarse = _answered(a.halved(), b.halved(), question)
-        enough = question.enough_registered if coarse.registered else question.enough
-        if coarse.covered is None and coarse.reaches(_closer(_COARSELY, enough)):
-            return coarse
-    return best
+    if not question.align or best.settles(question) or not best.degraded or min(len(a.square), len(b.square)) < SIDE:
+        return best
+    coarse = _answered(a.halved(), b.halved(), question)
+    enough = question.enough_registered if coarse.registered else question.enough
+    proved = coarse.comparable and coarse.covered is None and coarse.reaches(_closer(_COARSELY, enough))
+    return coarse if proved else best
 
 
 def _answered(a: _Seen, b: _Seen, question: Question) -> Answer:
@@ -199,7 +204,8 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Questio
     tried = None if found is None else _brought_together(a, b, found, question, briefly=True)
     if tried is None or tried.covered is not None or (best.settles(question) and not tried.settles(question)):
         return best
-    return replace(tried, textured=textured) if 1 - tried.median <= _PAYS * (1 - best.median) else best
+    pays = 1 - tried.median <= _PAYS * (1 - best.median) and tried.likeness > best.likeness
+    return replace(tried, textured=textured) if pays else best
 
 
 def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Question, *, briefly: bool = False) -> Answer | None:
@@ -257,7 +263,7 @@ def _but_for_marks(
     a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32], answer: Answer, question: Question
 ) -> Answer:
     """Return the answer on two aligned squares without thin marks on one of them, if they are the same then; else ``answer``."""
-    if answer.median < _HOPEFUL or answer.settles(question):
+    if not question.align or answer.median < _HOPEFUL or answer.settles(question):
         return answer
     whole = windows.compared(a, b, shown, _SHOWN)
     marked = find_marks(whole.bands, shown)
@@ -295,7 +301,10 @@ def _load_opencv() -> None:
         noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
         align.register_by_corners(align.View(noise), align.View(noise))
         align.register(align.View(noise), align.View(noise))
-        align.refine(noise.astype(np.float32), noise.astype(np.float32), np.eye(3))
+        align.register_in_perspective(align.View(noise), align.View(noise), align.FEW, mirrored=False)
+        for last in (0.0, 1e-4):
+            matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [last, 0.0, 1.0]])
+            align.warp(noise.astype(np.float32), align.refine(noise.astype(np.float32), noise.astype(np.float32), matrix), SIDE)
 
 
 def compare(

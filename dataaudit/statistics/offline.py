@@ -158,18 +158,18 @@ def _pile(members: list[int], maps: dict[int, NDArray[np.float64]], measurements
     there = frames @ np.array([maps[row] for row in members])  # (k, 3, 3), onto -1 … 1
     back = np.linalg.inv(there)
     between = there[None, :] @ back[:, None]  # [i, j]: from i to j
-    between /= between[..., 2:, 2:]  # a homography's own scale says nothing
+    between /= between[..., 2:, 2:]  # a homography is told by its ratios: 1 at the centre
     pixels = features.width[members].astype(np.int64) * features.height[members]
     far = np.round(_apart(between).sum(axis=1), 3)
     large = np.flatnonzero(pixels >= AS_LARGE * pixels.max()).tolist()
     stems = [PurePosixPath(paths[row]).stem for row in members]
     namesakes = [i for i in large if all(stem.startswith(stems[i]) for stem in stems)]
     index = min(namesakes if len(namesakes) == 1 else large, key=lambda i: (far[i], len(paths[members[i]]), paths[members[i]]))
-    straight = np.linalg.norm(between[index][:, :2] - np.eye(3)[:2], axis=(1, 2))
+    straight = np.linalg.norm(between[index] - np.eye(3), axis=(1, 2))
     moved = [j for j in range(len(members)) if j != index and straight[j] > SLIGHT]
     original = members[index]
-    changes = [maps[members[j]] @ np.linalg.inv(maps[original]) for j in moved]
-    return Pile(original, tuple(members[j] for j in moved), tuple(change / change[2, 2] for change in changes))
+    from_original = np.linalg.inv(maps[original])
+    return Pile(original, tuple(members[j] for j in moved), tuple(maps[members[j]] @ from_original for j in moved))
 
 
 def _apart(between: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -181,11 +181,11 @@ def _apart(between: NDArray[np.float64]) -> NDArray[np.float64]:
 def _more_than_shifted(pile: Pile, features: FeatureTable) -> list[bool]:
     start = np.linalg.inv(_halves(_size(features, pile.original)))
     frames = [_halves(_size(features, row)) @ change @ start for row, change in zip(pile.copies, pile.maps, strict=True)]
-    return [bool(np.linalg.norm(frame[:2, :2] - np.eye(2)) > SLIGHT) for frame in frames]
+    return [bool(np.linalg.norm((frame / frame[2, 2])[:, :2] - np.eye(3)[:, :2]) > SLIGHT) for frame in frames]
 
 
 def _keras(transform: Transform, size: tuple[int, int]) -> tuple[float, ...]:
-    """Return rotation (degrees), width and height shift, shear (degrees), zooms of x and y, quarter turns left out."""
+    """Return rotation (degrees), width and height shift, shear (degrees), zooms of x and y; no quarter turns, no perspective."""
     rest = Transform(False, transform.rotation - 90.0 * round(transform.rotation / 90.0), transform.scale, transform.shear)  # noqa: FBT003
     linear = rest.matrix(size, size)[:2, :2]
     back = np.linalg.inv(linear)
