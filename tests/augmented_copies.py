@@ -12,7 +12,7 @@ from measurements import make
 SIZE = (96, 72)  # width and height, as make() has them
 
 
-def keras_map(rng, *, rotation=0.0, shift=0.0, shear=0.0, zoom=0.0, flip=False, vertical=False) -> np.ndarray:
+def keras_map(rng, *, rotation=0.0, shift=0.0, shear=0.0, zoom=0.0, flip=False, vertical=False, tilt=0.0) -> np.ndarray:
     """Return (3, 3), pixel centres of a picture to those of a copy as ``ImageDataGenerator`` draws it.
 
     ``keras/src/legacy/preprocessing/image.py``: apply_affine_transform builds out → in, in x and y.
@@ -26,6 +26,9 @@ def keras_map(rng, *, rotation=0.0, shift=0.0, shear=0.0, zoom=0.0, flip=False, 
     matrix = matrix @ np.diag([zx, zy, 1.0])
     centre = np.array([[1, 0, (SIZE[0] - 1) / 2], [0, 1, (SIZE[1] - 1) / 2], [0, 0, 1]])
     there = centre @ np.linalg.inv(matrix) @ np.linalg.inv(centre)
+    if tilt:
+        sides = rng.uniform(-tilt, tilt, 2) / SIZE
+        there = centre @ np.array([[1, 0, 0], [0, 1, 0], [*sides, 1]]) @ np.linalg.inv(centre) @ there
     for wanted, mirror in ((flip, np.diag([-1.0, 1, 1])), (vertical, np.diag([1.0, -1, 1]))):
         if wanted and rng.random() < 0.5:
             there = centre @ mirror @ np.linalg.inv(centre) @ there

@@ -50,6 +50,17 @@ def test_each_parameter_alone(drawn, told, arguments):
     assert [word.split()[0] for word in found.describe().split(", ")] == [word.split()[0] for word in told.split(", ")]
 
 
+def test_copies_in_perspective_are_no_other_encodings_and_the_rest_of_the_policy_is_found():
+    piles, found = estimated(augmented(60, 4, tilt=0.6, rotation=20, chained=True))
+    assert found.copies > 230
+    assert len(piles) == 60
+    assert found.rotation_range == pytest.approx(20, abs=4)
+    alone, policy_of_none = estimated(augmented(60, 4, tilt=0.6))
+    assert policy_of_none.copies >= 220  # a drawn tilt may be slight
+    assert len(alone) == 60
+    assert set(policy_of_none.arguments()) <= {"zoom_range"}
+
+
 def test_originals_are_guessed_through_chains_of_copies():
     piles, found = estimated(augmented(40, 6, chained=True, rotation=15, zoom=0.15))
     assert found.copies > 230  # a drawn change may be slight

@@ -204,7 +204,7 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Questio
     tried = None if found is None else _brought_together(a, b, found, question, briefly=True)
     if tried is None or tried.covered is not None or (best.settles(question) and not tried.settles(question)):
         return best
-    pays = 1 - tried.median <= _PAYS * (1 - best.median) and tried.likeness > best.likeness
+    pays = 1 - tried.median <= _PAYS * (1 - best.median) and (tried.settles(question) or tried.likeness > best.likeness)
     return replace(tried, textured=textured) if pays else best
 
 

@@ -129,13 +129,17 @@ def _holed(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 def _in_perspective(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Each corner of what is shown lies up to 15 % of the sides inside the picture."""
-    width, height = picture.size
-    x, y = rng.uniform(0, 0.15 * width, 4), rng.uniform(0, 0.15 * height, 4)
-    upper_left, lower_left, lower_right, upper_right = zip(
-        (x[0], x[1], width - x[2], width - x[3]), (y[0], height - y[1], height - y[2], y[3]), strict=True
-    )
-    corners = (*upper_left, *lower_left, *lower_right, *upper_right)
-    return picture.transform(picture.size, Image.Transform.QUAD, tuple(map(float, corners)), Image.Resampling.BILINEAR)
+    frame = np.array([(x, y) for x in (0, 1) for y in (0, 1)]) * picture.size
+    inside = rng.uniform(0, 0.15, (4, 2)) * picture.size
+    shown = np.where(frame > 0, frame - inside, inside)
+    # Of x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1), two equations a corner.
+    rows = [
+        (*((x, y, 1, 0, 0, 0) if axis == 0 else (0, 0, 0, x, y, 1)), -x * there[axis], -y * there[axis])
+        for (x, y), there in zip(frame, shown, strict=True)
+        for axis in (0, 1)
+    ]
+    back = np.linalg.solve(np.array(rows, np.float64), shown.ravel())
+    return picture.transform(picture.size, Image.Transform.PERSPECTIVE, tuple(back.tolist()), Image.Resampling.BILINEAR)
 
 
 def _policy(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
