@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from dataaudit.features.cache import Cache
     from dataaudit.transform import Box
 
+    Boxes = tuple[Box, ...]
+
     Progress = Callable[[int, int, int], None]
     """Called with (pairs done, pairs nominated, copies found by them)."""
 
@@ -49,6 +51,7 @@ _BATCH: Final = 64
 _SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
 _CELLS: Final = 32  # a side, by which regions are compared
 _SAME_REGION: Final = 0.6  # intersection over union
+_ELSEWHERE: Final = 0.5  # under it two pictures differ in another region
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
 
@@ -227,7 +230,7 @@ class _Verified:
     pairs: list[CopyPair] = field(default_factory=list)
     uncompared: set[int] = field(default_factory=set)
     """Rows that could not be compared after all: too little texture, or no longer readable."""
-    parts: dict[tuple[int, int], tuple[Box, ...]] = field(default_factory=dict)
+    parts: dict[tuple[int, int], Boxes] = field(default_factory=dict)
     """What the region in which a pair differs is made of, where there is one."""
     look_alikes: int = 0
     framed: int = 0
@@ -334,7 +337,7 @@ def _copy_pair(a: int, b: int, answer: Answer, verdict: Verdict) -> CopyPair:
     return CopyPair(a, b, "near" if near else "transformed", verdict, similarity, answer.overlap, answer.transform, region)
 
 
-def _framed(pairs: list[CopyPair], component: NDArray[np.int64], parts: dict[tuple[int, int], tuple[Box, ...]]) -> list[CopyPair]:
+def _framed(pairs: list[CopyPair], component: NDArray[np.int64], parts: dict[tuple[int, int], Boxes]) -> list[CopyPair]:
     """Return the pairs whose pictures share a frame or a background, not a content.
 
     Two pictures that are alike but for a region may be a copy with an overlay. Where a picture is alike, but for that same
@@ -346,34 +349,40 @@ def _framed(pairs: list[CopyPair], component: NDArray[np.int64], parts: dict[tup
         component: (rows,) the copy groups that pairs without such a region make.
         parts: of a pair, what its region is made of: holes in two copies of one picture lie each at their own places.
     """
-    masks = {key: _raster(boxes) for key, boxes in parts.items()}
     regions: dict[int, list[tuple[int, int]]] = {}
     for index, pair in enumerate(pairs):
         if pair.differs is not None:
             for row, other in ((pair.a, pair.b), (pair.b, pair.a)):
                 regions.setdefault(row, []).append((index, other))
 
-    def same(mask: NDArray[np.bool_], a: int, b: int) -> bool:
-        """Whether two rows that are alike differ in that region."""
-        other = masks.get((min(a, b), max(a, b)))
-        return other is None or _common_share(mask, other) >= _SAME_REGION
+    def common(region: Boxes, a: int, b: int) -> float:
+        """How much of that region two rows share as what they differ in; all where nothing is known of them."""
+        other = parts.get((min(a, b), max(a, b)))
+        return 1.0 if other is None else _common_share(region, other)
 
     framed: set[int] = set()
     for row, seen in regions.items():
         for index, one in seen:
-            mask = masks[pairs[index].a, pairs[index].b]
+            region = parts[pairs[index].a, pairs[index].b]
             others = (two for _, two in seen if component[two] != component[one])
-            if index not in framed and any(same(mask, row, two) and same(mask, one, two) for two in others):
+            if any(common(region, row, two) >= _SAME_REGION and common(region, one, two) >= _ELSEWHERE for two in others):
                 framed.add(index)
     return [pairs[index] for index in sorted(framed)]
 
 
-def _common_share(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Return the intersection of two masks over their union."""
-    return float((a & b).sum() / max((a | b).sum(), 1))
+def _common_share(a: Boxes, b: Boxes) -> float:
+    """Return the intersection of two regions over their union; of boxes on a grid, where there are several."""
+    if len(a) == len(b) == 1:
+        (one,), (two,) = a, b
+        width = min(one[0] + one[2], two[0] + two[2]) - max(one[0], two[0])
+        height = min(one[1] + one[3], two[1] + two[3]) - max(one[1], two[1])
+        common = max(width, 0.0) * max(height, 0.0)
+        return common / (one[2] * one[3] + two[2] * two[3] - common)
+    there, here = _raster(a), _raster(b)
+    return float((there & here).sum() / max((there | here).sum(), 1))
 
 
-def _raster(parts: tuple[Box, ...]) -> NDArray[np.bool_]:
+def _raster(parts: Boxes) -> NDArray[np.bool_]:
     """Return (``_CELLS``, ``_CELLS``) the cells whose middles lie in one of the boxes."""
     middles = (np.arange(_CELLS) + 0.5) / _CELLS
     mask = np.zeros((_CELLS, _CELLS), bool)
