@@ -108,8 +108,7 @@ class Transform:
     @classmethod
     def of_whole(cls, matrix: NDArray[np.float64], a: Size, b: Size) -> Transform:
         """Take apart what :meth:`whole` returns, or a product of such maps."""
-        depth = matrix[2] @ [(a[0] - 1.0) / 2.0, (a[1] - 1.0) / 2.0, 1.0]  # of a's centre
-        mirrored = bool(np.linalg.det(matrix) * depth < 0)
+        mirrored = bool(np.linalg.det(matrix) * _depth_of_centre(matrix, a) < 0)
         return cls.named(matrix @ _mirror(a[0]) if mirrored else matrix, a, b, mirrored=mirrored)
 
     def inverse(self, a: Size, b: Size) -> Transform:
@@ -121,8 +120,7 @@ class Transform:
         left, top, width, height = box
         matrix = self.whole(a, b)
         corners = np.array([(x, y) for x in (left, left + width) for y in (top, top + height)]) * a - 0.5
-        there = np.column_stack([corners, np.ones(4)]) @ matrix.T
-        there = ((there[:, :2] / there[:, 2:] + 0.5) / b).clip(0.0, 1.0)
+        there = ((_put(matrix, corners)[0] + 0.5) / b).clip(0.0, 1.0)
         low, high = there.min(axis=0), there.max(axis=0)
         return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
@@ -135,11 +133,10 @@ class Transform:
         if not any(self.perspective):
             return abs(float(np.linalg.det(matrix[:2, :2]))) * a[0] * a[1] / (b[0] * b[1])
         x, y = np.meshgrid(*((np.arange(64) + 0.5) / 64 * side - 0.5 for side in a))
-        there = np.stack([x, y, np.ones_like(x)], axis=-1) @ matrix.T
-        depth = there[..., 2] / (matrix[2] @ [(a[0] - 1.0) / 2.0, (a[1] - 1.0) / 2.0, 1.0])  # that of a's centre is 1
-        at = (there[..., :2] / there[..., 2:] + 0.5) / b
-        within = ((at >= 0) & (at <= 1)).all(axis=-1) & (depth > 0)
-        local = np.abs(np.linalg.det(matrix) / there[..., 2] ** 3) * a[0] * a[1] / (b[0] * b[1])
+        there, depth = _put(matrix, np.column_stack([x.ravel(), y.ravel()]))
+        at = (there + 0.5) / b
+        within = ((at >= 0) & (at <= 1)).all(axis=-1) & (depth * _depth_of_centre(matrix, a) > 0)
+        local = np.abs(np.linalg.det(matrix) / depth**3) * a[0] * a[1] / (b[0] * b[1])
         return float(local[within].mean()) if within.any() else 0.0
 
     def is_slight(self) -> bool:
@@ -252,6 +249,17 @@ def _centred(size: Size) -> NDArray[np.float64]:
     """The map of pixel centres onto a frame from -1/2 to 1/2."""
     width, height = size
     return np.array([[1 / width, 0.0, 0.5 / width - 0.5], [0.0, 1 / height, 0.5 / height - 0.5], [0.0, 0.0, 1.0]])
+
+
+def _put(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where a map, (3, 3), takes points, (n, 2), and how far away these are there, (n,)."""
+    there = np.column_stack([points, np.ones(len(points))]) @ matrix.T
+    return there[:, :2] / there[:, 2:], there[:, 2]
+
+
+def _depth_of_centre(matrix: NDArray[np.float64], size: Size) -> float:
+    """Return how far away a map takes the centre of a picture of this size."""
+    return float(matrix[2] @ [(size[0] - 1.0) / 2.0, (size[1] - 1.0) / 2.0, 1.0])
 
 
 def _seen_from(x: float, y: float, size: Size) -> NDArray[np.float64]:

@@ -174,15 +174,10 @@ def refine(
 
 def warp(picture: NDArray[np.float32], matrix: NDArray[np.float64], side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return a picture brought onto a square by ``matrix``, and (side, side) 1 where it shows there, else 0."""
-    flags = cv2.INTER_LINEAR
-    if _is_affine(matrix):
-        warped, shown = (
-            cv2.warpAffine(values, matrix[:2], (side, side), flags=flags) for values in (picture, np.ones_like(picture))
-        )
-    else:
-        warped, shown = (
-            cv2.warpPerspective(values, matrix, (side, side), flags=flags) for values in (picture, np.ones_like(picture))
-        )
+    apply, rows = (cv2.warpAffine, 2) if _is_affine(matrix) else (cv2.warpPerspective, 3)
+    warped, shown = (
+        apply(values, matrix[:rows], (side, side), flags=cv2.INTER_LINEAR) for values in (picture, np.ones_like(picture))
+    )
     return np.asarray(warped, np.float32), (np.asarray(shown) > 0.99).astype(np.float32)  # noqa: PLR2004 - the border's pixels are mixed with nothing
 
 

@@ -6,12 +6,13 @@ by itself. Thin marks (a text, stripes, scratches) leave no window unlike and fe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from dataaudit.dedup.windows import MARGIN
+from dataaudit.transform import Box  # noqa: TC001 - what is kept of a verdict is revived by its hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from dataaudit.dedup.windows import Compared, Grid
 
-__all__ = ["ALIKE", "ENOUGH_TEXTURE", "UNLIKE", "Covered", "find_covered", "located", "summary"]
+__all__ = ["ALIKE", "ENOUGH_TEXTURE", "UNLIKE", "Covered", "find_covered", "find_marks", "located", "summary", "without_marks"]
 
 ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared; as many must be alike around what is
@@ -36,22 +37,22 @@ _EDGE, _WHOLLY_ALIKE = 2, 0.95  # … and so many more, if they are less alike t
 _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
 _LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
 _LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike …
+_LARGEST_PART, _AMONG = 0.2, 0.6  # … and a larger region, if it falls into such parts, among what spans so much
 _TELLING: Final = 2.0  # grey levels of a band-passed pixel from which it tells a gain, or may be a mark
 _FEWEST_TELLING: Final = 200  # pixels
 _OUTLYING: Final = 4.0  # standard deviations from which a pixel is marked
 _CELLS: Final = 32  # a side, by which the parts of scattered marks are told
-_LARGEST_PART, _AMONG = 0.2, 0.6  # … and a larger region, if it falls into such parts, among what spans so much
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
     """Two pictures that are alike but for a region: one is partly covered, or something in it was changed."""
 
-    region: tuple[float, float, float, float]
-    """Left, top, width and height of the region, fractions of b's width and height."""
+    region: Box
+    """The region in which they differ, of b."""
     hidden: float
     """The share of b that differs: the region's, its parts' where it is large and scattered (holes), the pixels of thin marks."""
-    parts: tuple[tuple[float, float, float, float], ...]
+    parts: tuple[Box, ...]
     """The region or, where it is scattered, boxes around its parts, with what band-passing has spread of them."""
     median: float
     """-1 to 1, of the windows that do not touch the region."""
@@ -101,29 +102,23 @@ def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap:
         overlap: the share of b that both show.
     """
     correlation, counted = seen.correlation, seen.counted
-    energy = np.maximum(seen.deviation_a, seen.deviation_b)
-    unlike = np.pad(counted & (correlation < UNLIKE) & (energy > _DISTINCT), 1)
+    unlike = np.pad(counted & (correlation < UNLIKE) & (seen.energy > _DISTINCT), 1)
     core = unlike[1:-1, 1:-1] & unlike[:-2, 1:-1] & unlike[2:, 1:-1] & unlike[1:-1, :-2] & unlike[1:-1, 2:]
     if core.sum() < _FEWEST_UNLIKE:
         return None
     touched = _widened(core, _TOUCHING)
     for _ in range(_EDGE):
         touched |= _widened(touched, 1) & (correlation < _WHOLLY_ALIKE)
-    clear = counted & ~touched
-    alike = clear & (correlation > ALIKE)
-    if alike.sum() < ENOUGH_TEXTURE:
-        return None
-    box, span = _box(core, side, seen.grid, 0), _box(alike, side, seen.grid, seen.grid.window // 2)
-    share, spread = float(clear.sum() / counted.sum()), min(span[2] * span[3] / overlap, 1.0)
-    median, quartile = summary(correlation, energy, clear)
-    hidden = box[2] * box[3]
-    parts: tuple[tuple[float, float, float, float], ...] = (box,)
-    if hidden > _LARGEST_REGION and quartile >= _SAME and spread >= _AMONG:
-        scattered = list(_parts(core))
-        areas = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in scattered)]
-        if max(areas) <= _LARGEST_PART:
-            hidden, parts = sum(areas), tuple(_box(part, side, seen.grid, seen.grid.window // 2) for part in scattered)
-    return Covered(box, hidden, parts, median, quartile, share, spread, located(clear & corners))
+    box = _box(core, side, seen.grid, 0)
+    covered = _around(box, box[2] * box[3], (box,), seen, counted & ~touched, corners, int(counted.sum()), side, overlap)
+    if covered is None or covered.hidden <= _LARGEST_REGION or covered.quartile < _SAME or covered.spread < _AMONG:
+        return covered
+    scattered = list(_parts(core))
+    areas = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in scattered)]
+    if max(areas) > _LARGEST_PART:
+        return covered
+    parts = tuple(_box(part, side, seen.grid, seen.grid.window // 2) for part in scattered)
+    return replace(covered, hidden=sum(areas), parts=parts)
 
 
 def find_marks(bands: tuple[NDArray[np.float32], NDArray[np.float32]], shown: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -155,19 +150,36 @@ def without_marks(
         counted: windows that count with those pixels.
         overlap: the share of b that both show.
     """
-    side, alike = len(marked), seen.counted & (seen.correlation > ALIKE)
-    if not marked.any() or alike.sum() < ENOUGH_TEXTURE:
+    if not marked.any():
         return None
+    side = len(marked)
     cells = marked.reshape(_CELLS, side // _CELLS, _CELLS, side // _CELLS).mean(axis=(1, 3)) > 0.5  # noqa: PLR2004 - most of a cell
     parts = tuple(_extent(part) for part in _parts(cells))
+    return _around(_extent(marked), float(marked.mean()), parts, seen, seen.counted, corners, counted, side, overlap)
+
+
+def _around(
+    region: Box,
+    hidden: float,
+    parts: tuple[Box, ...],
+    seen: Compared,
+    clear: NDArray[np.bool_],
+    corners: NDArray[np.bool_],
+    counted: int,
+    side: int,
+    overlap: float,
+) -> Covered | None:
+    """Describe what the windows that are ``clear`` of the region show; None if hardly any of them are alike."""
+    alike = clear & (seen.correlation > ALIKE)
+    if alike.sum() < ENOUGH_TEXTURE:
+        return None
     span = _box(alike, side, seen.grid, seen.grid.window // 2)
-    share, spread = float(seen.counted.sum() / counted), min(span[2] * span[3] / overlap, 1.0)
-    energy = np.maximum(seen.deviation_a, seen.deviation_b)
-    median, quartile = summary(seen.correlation, energy, seen.counted)
-    return Covered(_extent(marked), float(marked.mean()), parts, median, quartile, min(share, 1.0), spread, located(corners))
+    share, spread = min(float(clear.sum() / counted), 1.0), min(span[2] * span[3] / overlap, 1.0)
+    median, quartile = summary(seen.correlation, seen.energy, clear)
+    return Covered(region, hidden, parts, median, quartile, share, spread, located(clear & corners))
 
 
-def _extent(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+def _extent(mask: NDArray[np.bool_]) -> Box:
     """Return left, top, width and height of what a mask of a square holds, as fractions of the side."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     left, top, right, bottom = (int(edge) / len(mask) for edge in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
@@ -197,7 +209,7 @@ def _widened(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
     return grown
 
 
-def _box(mask: NDArray[np.bool_], side: int, grid: Grid, margin: int) -> tuple[float, float, float, float]:
+def _box(mask: NDArray[np.bool_], side: int, grid: Grid, margin: int) -> Box:
     """Return left, top, width, height of the windows' middles, ``margin`` pixels wider each way, as fractions of the side."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     middle = MARGIN + grid.window // 2

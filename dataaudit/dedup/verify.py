@@ -12,7 +12,6 @@ crop cut off do not count.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -31,10 +30,11 @@ from dataaudit.dedup.overlay import (
     summary,
     without_marks,
 )
+from dataaudit.dedup.seen import look_at
 from dataaudit.dedup.windows import SIDE, TEXTURE
 from dataaudit.domain import DIHEDRAL, Transform
 from dataaudit.engines.memory import unlimited
-from dataaudit.features.decode import DecodeError, load
+from dataaudit.features.decode import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataaudit.dedup.align import Registration, View
+    from dataaudit.dedup.align import Registration
+    from dataaudit.dedup.seen import Seen
 
 _SHOWN: Final = 0.6  # share of a window that must be shown
 _WHOLLY: Final = 0.999  # likewise: windows that see nothing of the rim, where the fill of a copy lies over the other's picture …
@@ -55,7 +56,6 @@ _DEGRADED: Final = 0.9  # median of two pictures that may be the same but for wh
 _COARSELY: Final = 1 / 3  # … and of what may be unlike, what may be in coarse ones: look-alikes are more alike in them, too
 _UNMARKED: Final = 1 / 8  # likewise of what is left without marks: repainted motorbikes reach .991 and .974, copies .998 and .995
 _LEAST_OVERLAP: Final = 0.1  # of b: less proves nothing
-_REMEMBERED: Final = 64  # decoded pictures a worker keeps: about 50 MiB with their features
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def answer_all(questions: Sequence[Question], begin: Callable[[int], None]) -> t
 def answer(question: Question) -> Answer:
     """Compare one pair. Of orientations that are equally good (a symmetric picture) the first is taken."""
     try:
-        a, b = _seen(question.a, question.max_pixels), _seen(question.b, question.max_pixels)
+        a, b = look_at(question.a, question.max_pixels), look_at(question.b, question.max_pixels)
     except DecodeError as error:
         return Answer(0.0, 0.0, (0, 0), failure=str(error))
     best = _answered(a, b, question)
@@ -154,30 +154,28 @@ def answer(question: Question) -> Answer:
     return coarse if proved else best
 
 
-def _answered(a: _Seen, b: _Seen, question: Question) -> Answer:
+def _answered(a: Seen, b: Seen, question: Question) -> Answer:
     best = _as_it_is(a, b, question)
-    if question.align and best.comparable and not best.settles(question):
-        registered = _registered(a, b, best.textured, question)
-        if registered is not None and (registered.settles(question) or registered.likeness > best.likeness):
-            return registered
-    return best
+    if not question.align or not best.comparable or best.settles(question):
+        return best
+    registered = _registered(a, b, best.textured, question)
+    return best if registered is None or not _is_better(registered, best, question) else registered
 
 
-def _as_it_is(a: _Seen, b: _Seen, question: Question) -> Answer:
+def _as_it_is(a: Seen, b: Seen, question: Question) -> Answer:
     side = min(len(a.square), len(b.square))
     (square_a, texture_a), (square_b, texture_b) = a.at(side), b.at(side)
-    best, seen = Answer(0.0, 0.0, (texture_a, texture_b), registered=question.guessed), square_a
+    best, brought = Answer(0.0, 0.0, (texture_a, texture_b)), square_a
     for orientation in question.orientations:
-        tried = compare(turned(square_a, orientation), square_b)
+        upright = turned(square_a, orientation)
+        tried = compare(upright, square_b)
         if tried.median > best.median + 0.01:
-            seen, best = (
-                turned(square_a, orientation),
-                replace(tried, transform=Transform.of_orientation(orientation), registered=question.guessed),
-            )
-    return _but_for_marks(seen, square_b, np.ones_like(square_b), best, question)
+            best, brought = replace(tried, transform=Transform.of_orientation(orientation)), upright
+    best = replace(best, registered=question.guessed)
+    return _but_for_marks(brought, square_b, np.ones_like(square_b), best, question)
 
 
-def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Question) -> Answer | None:
+def _registered(a: Seen, b: Seen, textured: tuple[int, int], question: Question) -> Answer | None:
     """Register a onto b and compare where they overlap; None where they cannot be registered."""
     _load_opencv()
     from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
@@ -202,13 +200,18 @@ def _registered(a: _Seen, b: _Seen, textured: tuple[int, int], question: Questio
         return best
     found = align.register_in_perspective(a.view(align.View), b.view(align.View), detail, mirrored=best.transform.mirrored)
     tried = None if found is None else _brought_together(a, b, found, question, briefly=True)
-    if tried is None or tried.covered is not None or (best.settles(question) and not tried.settles(question)):
+    if tried is None or tried.covered is not None:
         return best
-    pays = 1 - tried.median <= _PAYS * (1 - best.median) and (tried.settles(question) or tried.likeness > best.likeness)
-    return replace(tried, textured=textured) if pays else best
+    pays = 1 - tried.median <= _PAYS * (1 - best.median)
+    return replace(tried, textured=textured) if pays and _is_better(tried, best, question) else best
 
 
-def _brought_together(a: _Seen, b: _Seen, found: Registration, question: Question, *, briefly: bool = False) -> Answer | None:
+def _is_better(tried: Answer, best: Answer, question: Question) -> bool:
+    """Whether a later answer settles a question, or is the more alike of two that do not."""
+    return tried.settles(question) or (not best.settles(question) and tried.likeness > best.likeness)
+
+
+def _brought_together(a: Seen, b: Seen, found: Registration, question: Question, *, briefly: bool = False) -> Answer | None:
     """Refine a registration on the pixels and compare where the two overlap; None where nothing can be compared.
 
     ``briefly``: refine once, and only what is somewhat alike already.
@@ -269,8 +272,9 @@ def _but_for_marks(
     marked = find_marks(whole.bands, shown)
     if marked is None:
         return answer
-    rest = windows.compared(a, b, shown * ~marked, _SHOWN)
-    corners = _alike_corners(rest, shown * ~marked)
+    unmarked = shown * ~marked
+    rest = windows.compared(a, b, unmarked, _SHOWN)
+    corners = _alike_corners(rest, unmarked)
     covered = None if corners is None else without_marks(rest, corners, marked, int(whole.counted.sum()), float(shown.mean()))
     proved = covered is not None and covered.proves(_closer(_UNMARKED, question.enough_registered))
     return replace(answer, covered=covered) if proved else answer
@@ -323,7 +327,7 @@ def compare(
     textured = (int((counted & (seen.deviation_a > TEXTURE)).sum()), int((counted & (seen.deviation_b > TEXTURE)).sum()))
     if not counted.any():
         return Answer(0.0, 0.0, textured)
-    whole = summary(seen.correlation, np.maximum(seen.deviation_a, seen.deviation_b), counted)
+    whole = summary(seen.correlation, seen.energy, counted)
     corners = _alike_corners(seen, shown)
     answer = Answer(*whole, textured, located=corners is not None and located(corners))
     if len(a) < SIDE and (counted & (seen.correlation > _LESS_ALIKE)).sum() > 1:
@@ -348,61 +352,3 @@ def turned(picture: NDArray[np.float32], orientation: int) -> NDArray[np.float32
     """Bring a square into an orientation of ``domain.DIHEDRAL``: mirror left-right, then rotate counter-clockwise."""
     mirrored = picture[:, ::-1] if orientation >= DIHEDRAL // 2 else picture
     return np.rot90(mirrored, orientation % 4)
-
-
-@dataclass(slots=True, eq=False)
-class _Seen:
-    """A decoded picture, as it is compared."""
-
-    luma: NDArray[np.uint8]
-    """(height, width), of the measured picture."""
-    square: NDArray[np.float32]
-    """(side, side) of ``SIDE`` or, for a tiny picture, half of it; 0 to 255."""
-    _view: View | None = None
-    _textures: dict[int, int] = field(default_factory=dict)
-
-    def at(self, side: int) -> tuple[NDArray[np.float32], int]:
-        """Return the square at its own side or half of it, and the number of its textured windows, counted once."""
-        square = self.square if len(self.square) == side else _halved(self.square)
-        if side not in self._textures:
-            self._textures[side] = windows.textured(square)
-        return square, self._textures[side]
-
-    def halved(self) -> _Seen:
-        """Return the picture as if it were tiny: noise and blur leave coarse details."""
-        return _Seen(self.luma, _halved(self.square), self._view)
-
-    def view(self, make: type[View]) -> View:
-        """Return the picture as ``align`` wants it, made once."""
-        if self._view is None:
-            self._view = make(self.luma)
-        return self._view
-
-
-_remembered: OrderedDict[Path, _Seen] = OrderedDict()  # a worker's memory of what it has just decoded
-
-
-def _seen(path: Path, max_pixels: int) -> _Seen:
-    """Decode a file, or remember it.
-
-    Raises:
-        DecodeError: if the file cannot be decoded.
-    """
-    if path in _remembered:
-        _remembered.move_to_end(path)
-        return _remembered[path]
-    from PIL import Image  # noqa: PLC0415 - workers only
-
-    luma = load(path, max_pixels, SIDE).image.convert("L")
-    side = SIDE if min(luma.size) > SIDE // 2 else SIDE // 2
-    square = np.asarray(luma.resize((side, side), Image.Resampling.LANCZOS), np.float32)
-    _remembered[path] = _Seen(np.asarray(luma), square)
-    if len(_remembered) > _REMEMBERED:
-        _remembered.popitem(last=False)
-    return _remembered[path]
-
-
-def _halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    half = len(picture) // 2
-    halved: NDArray[np.float32] = picture.reshape(half, 2, half, 2).mean(axis=(1, 3), dtype=np.float32)
-    return halved

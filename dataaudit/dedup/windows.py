@@ -72,6 +72,11 @@ class Compared(NamedTuple):
     bands: tuple[NDArray[np.float32], NDArray[np.float32]]
     """a and b band-passed, (side, side)."""
 
+    @property
+    def energy(self) -> NDArray[np.float32]:
+        """The larger of the two deviations."""
+        return np.maximum(self.deviation_a, self.deviation_b)
+
 
 def compared(
     a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None, least: float, grid: Grid = GRID
