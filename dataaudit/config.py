@@ -59,7 +59,7 @@ class Config(BaseModel):
     )
     hamming64: int = Field(10, ge=0, le=16, description="bits of 64 within which two pictures are nominated as copies")
     hamming256: int = Field(72, ge=0, le=128, description="bits of 256 within which a nomination is looked at")
-    neighbours: int = Field(16, ge=0, le=100, description="nearest by copy descriptor that are looked at among 1,000; 0: none")
+    neighbours: int = Field(24, ge=0, le=100, description="nearest by copy descriptor that are looked at among 1,000; 0: none")
     descriptor: str | None = Field(None, description=".keras file of a model that replaces the built-in copy descriptor")
     descriptor_score: float = Field(
         -0.08, ge=-2, le=2, description="normalised descriptor similarity of a nomination, at 10,000 images"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataaudit.dedup.consistency import agreed, agreement
-from dataaudit.features.keypoints import COUNT, WIDTH, keypoints
+from dataaudit.dedup.consistency import agreed, agreement, promising
+from dataaudit.features.keypoints import _WANTED, COUNT, STRONGER, WIDTH, keypoints
 from pictures import photo
 
 
@@ -66,6 +66,9 @@ def test_the_count_is_the_largest_that_any_three_matches_give() -> None:
         expected = max(slow_count(features[first], features[second], mirrored=mirrored) for mirrored in (False, True))
         assert agreement(np.stack(features), np.array([first]), np.array([second])).tolist() == [expected]
         assert len(agreed(features[first], features[second]).a) == expected
+        some = [features[row][list(STRONGER)] for row in (first, second)]
+        half = max(slow_count(*some, mirrored=mirrored, drawn=8) for mirrored in (False, True))
+        assert promising(np.stack(features), np.array([first]), np.array([second])).tolist() == [half >= 4]
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -90,15 +93,15 @@ def test_threads_change_nothing() -> None:
     assert agreement(features, first[::-1], second[::-1]).tolist() == expected[::-1].tolist()  # nor does the block
 
 
-def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> int:
+def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool, drawn: int = 12) -> int:
     bits = [[np.unpackbits(feature[2:]) for feature in side] for side in (a, b)]
     turned = [np.roll(feature, 64) if mirrored else feature for feature in bits[0]]
-    table = np.full((COUNT, COUNT), 255)
-    for i, j in product(range(COUNT), repeat=2):
+    table = np.full((len(a), len(a)), 255)
+    for i, j in product(range(len(a)), repeat=2):
         if a[i].any() and b[j].any():
             table[i, j] = (turned[i] != bits[1][j]).sum()
     matches = []
-    for i in range(COUNT):
+    for i in range(len(a)):
         distances = table[i].tolist()
         nearest = int(np.argmin(distances))
         second = min(distances[:nearest] + distances[nearest + 1 :])
@@ -107,7 +110,7 @@ def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> int:
             matches.append((distances[nearest], i, (-x if mirrored else x, y), tuple(b[nearest][:2].astype(float))))
     matches = sorted(matches)[:32]
     best = 0
-    for three in combinations(matches[:12], 3):
+    for three in combinations(matches[:drawn], 3):
         sources = np.array([[*match[2], 1.0] for match in three])
         targets = np.array([match[3] for match in three])
         area = np.linalg.det(sources)
@@ -121,3 +124,10 @@ def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> int:
         off = [np.linalg.norm(np.array([*match[2], 1.0]) @ matrix - match[3]) for match in matches]
         best = max(best, sum(distance <= 2.0 + 1e-4 for distance in off))
     return best
+
+
+def test_the_stronger_half_is_of_every_scale() -> None:
+    starts, wanted = np.cumsum([0, *_WANTED.values()])[:-1], np.array(list(_WANTED.values()))
+    halves = [range(start, start + (count + 1) // 2) for start, count in zip(starts.tolist(), wanted.tolist(), strict=True)]
+    assert [place for half in halves for place in half] == list(STRONGER)
+    assert wanted.sum() == COUNT

@@ -76,20 +76,26 @@ def test_it_finds_what_looking_at_everything_finds(seed, count, monkeypatch):
     assert scored(found) == pytest.approx(expected, abs=1e-6)
 
 
-def test_it_asks_once_about_each_pair_which_to_keep(monkeypatch):
+def test_it_asks_about_each_pair_which_to_keep_and_again_where_it_proves_one_of_the_first(monkeypatch):
     monkeypatch.setattr(neighbours, "_ROWS", 50)
+    monkeypatch.setattr(neighbours, "FIRST", 2)
     vectors, order = clustered(4, 330), np.random.default_rng(4).permutation(330)
-    asked = []
+    asked, said = [], {}
 
-    def keep(a: np.ndarray, b: np.ndarray, score: np.ndarray) -> np.ndarray:
+    def keep(a: np.ndarray, b: np.ndarray, score: np.ndarray, first: np.ndarray) -> np.ndarray:
         asked.append(scored(neighbours.Neighbours(a, b, score)))
+        for *rows, of_the_first in zip(a.tolist(), b.tolist(), first.tolist(), strict=True):
+            said.setdefault(tuple(rows), []).append(of_the_first)
         return (a + b) % 2 == 0
 
-    found, everything = scored(nearest(vectors, order, 5, 0.1, keep)), scored(nearest(vectors, order, 5, 0.1))
+    found, everything = scored(nearest(vectors, order, 5, -0.5, keep)), scored(nearest(vectors, order, 5, -0.5))
     assert len(asked) == 7
-    assert sum(map(len, asked)) == len(everything) > len(found) > 50
     assert {p: score for part in asked for p, score in part.items()} == everything
     assert found == {p: score for p, score in everything.items() if sum(p) % 2 == 0}
+    assert len(everything) > len(found) > 50
+    closest = looked_at(vectors, order, 2, -0.5)
+    assert {p for p, answers in said.items() if answers[-1]} == closest.keys()
+    assert {tuple(answers) for answers in said.values()} == {(False,), (True,), (False, True)}
 
 
 def test_products_are_exact_in_single_precision():
@@ -160,7 +166,7 @@ class TestIndex:
         sampled = [pair(i, j) for i in order[neighbours._drawn(3_000, 1)].tolist() for j in wanted[i]]
         assert found.recall == IndexRecall(150, len(sampled), sum(p in scored(found) for p in sampled))
         assert 0.4 * len(sampled) < found.recall.found < len(sampled)
-        none = nearest(vectors, order, 3, 0.1, lambda a, _b, _score: np.zeros(len(a), bool))
+        none = nearest(vectors, order, 3, 0.1, lambda a, _b, _score, _first: np.zeros(len(a), bool))
         assert len(none.a) == 0
         assert none.recall == found.recall
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.consistency import agreement
+from dataaudit.dedup.consistency import agreement, promising
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
@@ -99,8 +99,10 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
         return Nominations(empty, empty, empty, np.empty(0))
     least, few = descriptor_least(len(rows), config), few_keypoints(features, rows)
 
-    def keep(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return borne_out(features, few, rows[a], rows[b], score, least, config)
+    def keep(
+        a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64], first: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        return borne_out(features, few, rows[a], rows[b], score, first, least, config)
 
     found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least, keep)
     return replace(by_score(features, rows[found.a], rows[found.b], found.score), index_recall=found.recall)
@@ -138,18 +140,23 @@ def borne_out(
     a: NDArray[np.int64],
     b: NDArray[np.int64],
     score: NDArray[np.float64],
+    first: NDArray[np.bool_],
     least: float,
     config: Config,
 ) -> NDArray[np.bool_]:
     """Return which pairs, ``a < b``, near by descriptor, the local features of both bear out, where neither has too ``few``.
 
     Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. The higher the
-    score the fewer have to agree: those of fine, even textures are not the same at another scale.
+    score the fewer have to agree: those of fine, even textures are not the same at another scale. Pairs that are not of the
+    ``first`` must be promising before all their features are asked.
     """
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
     fewer = np.maximum(_A_FAR * ((score - least) / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
-    asked = np.flatnonzero(~unheard)
+    hopeful = ~unheard & (first | (fewer > 0))
+    doubted = np.flatnonzero(~unheard & ~hopeful)
+    hopeful[doubted] = promising(features.keypoints, a[doubted], b[doubted], config.workers)
+    asked = np.flatnonzero(hopeful)
     agreeing = agreement(features.keypoints, a[asked], b[asked], config.workers)
     kept[asked] = agreeing >= config.agreement - fewer[asked]
     return kept

@@ -4,6 +4,9 @@ Each feature of a is matched to its nearest of b by Hamming distance, if none of
 of b is not as near (the ratio test; Lowe, IJCV 2004). Of the best matches every three give an affine map; what counts is
 how many of them agree on one (RANSAC, Fischler and Bolles 1981, with every sample drawn). Of unrelated pictures six hardly
 ever do.
+
+Pairs are the last axis of what is computed of many: NumPy then works on whole rows of them, and the least of a column is as
+quickly found as that of a row.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from dataaudit.features.keypoints import STRONGER
 from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
@@ -22,16 +26,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Agreed", "agreed", "agreement"]
+__all__ = ["Agreed", "agreed", "agreement", "promising"]
 
 _RATIO: Final = 0.95
-_DRAWN: Final = 12  # the best matches of a pair; every three of them give a map
+_DRAWN: Final = 12  # the best matches of a pair; every three of them give a map …
+_DRAWN_FIRST, _PROMISING = 8, 4  # … and so many at first sight, by half of the features; fewer that agree say there is no more
 _COUNTED: Final = 32  # the best matches that may agree with it
 _TOLERANCE: Final = 2.0  # pixels of the 72-px view
 _LEAST_AREA: Final = 60.0  # square pixels of the parallelogram of three points: less says nothing of a map
 _SQUEEZE: Final = 2.2  # largest singular value over smallest: more is no believable map
 _GROWTH: Final = 16.0  # of areas, either way
-_BLOCK: Final = 128  # pairs at a time: 12 MiB a thread; threads with 32 wait for one another (measured)
+_BLOCK: Final = 256  # pairs at a time: 7 MiB a thread; threads with 32 wait for one another (measured)
+_AT_ONCE: Final = 1 << 15  # bit strings compared at a time: they stay in the processor's cache
 _NONE: Final = 255
 
 
@@ -48,12 +54,31 @@ def agreement(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.
     Returns:
         (pairs,), 0 to 32: the most that agree, with a as it is or mirrored.
     """
+    return _counted(keypoints, a, b, most, slice(None), _DRAWN)
 
+
+def promising(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64], most: int = 1) -> NDArray[np.bool_]:
+    """Tell at a third of the cost of :func:`agreement` which pairs are worth it, by the stronger half of the features.
+
+    Of 5,300 copies of Caltech-101 in 27 families in which six agree 99 % are, and 14 % of other pictures that are near by
+    descriptor; of 2,500 augmented on both sides or covered 98 %.
+    """
+    return _counted(keypoints, a, b, most, list(STRONGER), _DRAWN_FIRST) >= _PROMISING
+
+
+def _counted(
+    keypoints: NDArray[np.uint8],
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    most: int,
+    chosen: slice | list[int],
+    drawn: int,
+) -> NDArray[np.int64]:
     def count(start: int) -> NDArray[np.int64]:
         some = slice(start, start + _BLOCK)
-        of_a, of_b = keypoints[a[some]], keypoints[b[some]]
+        of_a, of_b = keypoints[a[some]][:, chosen], keypoints[b[some]][:, chosen]
         release(keypoints)
-        return _block(of_a, of_b)
+        return _block(of_a, of_b, drawn)
 
     with ThreadPoolExecutor(most) as threads:
         counts = list(threads.map(count, range(0, len(a), _BLOCK)))
@@ -75,7 +100,7 @@ def agreed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Agreed:
     """Return those matches of one pair, (features, 18) each, that :func:`agreement` counts; none where no three give a map."""
     best = Agreed(mirrored=False, a=np.empty((0, 2), np.float32), b=np.empty((0, 2), np.float32))
     for mirrored, points_a, points_b, valid in _both_ways(a[None], b[None]):
-        _, agree = _maps(points_a, points_b, valid)
+        _, agree = _maps(points_a, points_b, valid, _DRAWN)
         if len(agree):
             chosen = agree[agree.sum(axis=1).argmax()]
             if chosen.sum() > len(best.a):
@@ -85,10 +110,10 @@ def agreed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Agreed:
     return best
 
 
-def _block(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _block(a: NDArray[np.uint8], b: NDArray[np.uint8], drawn: int) -> NDArray[np.int64]:
     best = np.zeros(len(a), np.int64)
     for _, points_a, points_b, valid in _both_ways(a, b):
-        pair, agree = _maps(points_a, points_b, valid)
+        pair, agree = _maps(points_a, points_b, valid, drawn)
         np.maximum.at(best, pair, agree.sum(axis=1))
     return best
 
@@ -98,10 +123,12 @@ def _both_ways(
 ) -> Iterator[tuple[bool, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
     """Yield, for a as it is and mirrored, where the best matches of each pair lie, (pairs, m, 2) twice, and which are any."""
     bits_a, bits_b = _words(a), _words(b)
-    absent_a, absent_b = np.asarray(~a.any(axis=2)), np.asarray(~b.any(axis=2))
-    absent = absent_b[:, :, None] | absent_a[:, None, :]
+    absent_a, absent_b = (np.where(features.any(axis=2), 0, _NONE).astype(np.uint8).T for features in (a, b))
     for mirrored in (False, True):
-        distance, feature_a, feature_b = _matches(bits_a[::-1] if mirrored else bits_a, bits_b, absent)
+        apart = _distances(bits_a[::-1] if mirrored else bits_a, bits_b)
+        apart |= absent_a
+        apart |= absent_b[:, None]
+        distance, feature_a, feature_b = _matches(apart)
         points_a = np.take_along_axis(a[..., :2], feature_a[..., None], axis=1).astype(np.float32)
         points_b = np.take_along_axis(b[..., :2], feature_b[..., None], axis=1).astype(np.float32)
         if mirrored:
@@ -110,62 +137,70 @@ def _both_ways(
 
 
 def _words(features: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return the bits of features, (2, pairs, features): those of a mirror image are the same words in the other order."""
-    return np.ascontiguousarray(np.moveaxis(np.ascontiguousarray(features[..., 2:]).view(np.uint64), 2, 0))
+    """Return the bits of features, (2, features, pairs): those of a mirror image are the same words in the other order."""
+    return np.ascontiguousarray(np.ascontiguousarray(features[..., 2:]).view(np.uint64).transpose(2, 1, 0))
 
 
-def _matches(
-    a: NDArray[np.uint64], b: NDArray[np.uint64], absent: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
+def _distances(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return the Hamming distances, (features of b, features of a, pairs), of what :func:`_words` gives of a and of b."""
+    distance = np.empty((b.shape[1], *a.shape[1:]), np.uint8)
+    rows = max(1, _AT_ONCE // a[0].size)
+    for start in range(0, len(distance), rows):
+        part = slice(start, start + rows)
+        np.bitwise_count(b[0, part, None] ^ a[0], out=distance[part])
+        distance[part] += np.bitwise_count(b[1, part, None] ^ a[1])
+    return distance
+
+
+def _matches(distance: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
     """Return the best matches of each pair: Hamming distance (``_NONE``: no match), feature of a, feature of b; (pairs, 3 to 32).
 
     Args:
-        a: (2, pairs, features).
-        b: likewise.
-        absent: (pairs, features of b, features of a) whether one of the two is none.
+        distance: (features of b, features of a, pairs), ``_NONE`` where one of the two is none; it is written over.
     """
-    different = b[0][:, :, None] ^ a[0][:, None, :]
-    distance = np.bitwise_count(different)
-    np.bitwise_xor(b[1][:, :, None], a[1][:, None, :], out=different)
-    distance += np.bitwise_count(different)
-    if absent.any():
-        distance[absent] = _NONE
-    nearest_of_b = distance.min(axis=2)
+    nearest_of_b = distance.min(axis=1)
     # Distance and number in one: of equally near features the first, found by a minimum, which is quicker than its place.
     numbered = np.left_shift(distance, 7, dtype=np.uint16)
-    numbered |= np.arange(distance.shape[1], dtype=np.uint16)[:, None]
-    first = numbered.min(axis=1)
+    numbered |= np.arange(len(distance), dtype=np.uint16)[:, None, None]
+    first = numbered.min(axis=0)
     nearest, best = (first & 127).astype(np.intp), (first >> 7).astype(np.uint8)
-    np.put_along_axis(distance, nearest[:, None, :], _NONE, axis=1)
-    clear = best < _RATIO * distance.min(axis=1)
-    mutual = best <= np.take_along_axis(nearest_of_b, nearest, axis=1)
+    np.put_along_axis(distance, nearest[None], _NONE, axis=0)
+    clear = best < _RATIO * distance.min(axis=0)
+    mutual = best <= np.take_along_axis(nearest_of_b, nearest, axis=0)
     best[~(clear & mutual)] = _NONE
+    best, nearest = np.ascontiguousarray(best.T), nearest.T
     chosen = np.argsort(best, axis=1, kind="stable")[:, :_COUNTED]
     chosen = chosen[:, : max(3, int((best < _NONE).sum(axis=1).max()))]
     return np.take_along_axis(best, chosen, axis=1), chosen, np.take_along_axis(nearest, chosen, axis=1)
 
 
-def _maps(a: NDArray[np.float32], b: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return, of each believable affine map of a onto b, points (pairs, m, 2): its pair, and which points agree, (maps, m)."""
-    i, j, k = _triples(min(_DRAWN, a.shape[1]))
-    (ax, ay), (bx, by) = np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0)
-    ux, uy, vx, vy = (p[:, j] - p[:, i] for p in (ax, ay, bx, by))
-    sx, sy, tx, ty = (p[:, k] - p[:, i] for p in (ax, ay, bx, by))
+def _maps(
+    a: NDArray[np.float32], b: NDArray[np.float32], valid: NDArray[np.bool_], drawn: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return, of each believable affine map of a onto b, points (pairs, m, 2): its pair, and which points agree, (maps, m).
+
+    Each three of the first ``drawn`` points give a map.
+    """
+    drawn = min(drawn, a.shape[1])
+    i, j, k = _triples(drawn)
+    (ax, ay), (bx, by) = (np.ascontiguousarray(points[:, :drawn].T) for points in (a, b))
+    any_ = np.ascontiguousarray(valid[:, :drawn].T)
+    ux, uy, vx, vy = (p[j] - p[i] for p in (ax, ay, bx, by))
+    sx, sy, tx, ty = (p[k] - p[i] for p in (ax, ay, bx, by))
     area, area_b = ux * sy - uy * sx, vx * ty - vy * tx
-    usable = (np.abs(area) > _LEAST_AREA) & valid[:, i] & valid[:, j] & valid[:, k]
-    area = np.where(usable, area, 1.0)
+    usable = (np.abs(area) > _LEAST_AREA) & any_[i] & any_[j] & any_[k]
+    area = np.where(usable, area, np.float32(1.0))
     # The map's linear part (xx xy; yx yy) takes (u, s) to (v, t).
     xx, xy = (vx * sy - tx * uy) / area, (tx * ux - vx * sx) / area
     yx, yy = (vy * sy - ty * uy) / area, (ty * ux - vy * sx) / area
     growth = area_b / area
     usable &= (growth > 1 / _GROWTH) & (growth < _GROWTH)
     usable &= xx**2 + xy**2 + yx**2 + yy**2 <= (_SQUEEZE + 1 / _SQUEEZE) * growth
-    pair, triple = np.nonzero(usable)
-    origin = i[triple]
-    x, y = ax[pair] - ax[pair, origin][:, None], ay[pair] - ay[pair, origin][:, None]
-    xx, xy, yx, yy = (part[pair, triple][:, None] for part in (xx, xy, yx, yy))
-    off_x = xx * x + xy * y - (bx[pair] - bx[pair, origin][:, None])
-    off_y = yx * x + yy * y - (by[pair] - by[pair, origin][:, None])
+    triple, pair = np.nonzero(usable)
+    from_a, from_b = a[pair] - a[pair, i[triple]][:, None], b[pair] - b[pair, i[triple]][:, None]
+    xx, xy, yx, yy = (part[triple, pair][:, None] for part in (xx, xy, yx, yy))
+    off_x = xx * from_a[..., 0] + xy * from_a[..., 1] - from_b[..., 0]
+    off_y = yx * from_a[..., 0] + yy * from_a[..., 1] - from_b[..., 1]
     return pair, (off_x**2 + off_y**2 <= _TOLERANCE**2) & valid[pair]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["COUNT", "WIDTH", "keypoints", "view_size"]
+__all__ = ["COUNT", "STRONGER", "WIDTH", "keypoints", "view_size"]
 
 COUNT: Final = 80
 """Local features of a picture, at most."""
@@ -32,7 +32,9 @@ WIDTH: Final = 18
 """Bytes of a local feature: x, y, and 128 bits; the second 64 bits are the first 64 of the mirror image."""
 _SHORT_SIDE: Final = 72  # pixels; positions are whole pixels of this view
 _LONG_SIDE: Final = 240
-_SCALES: Final = (1.0, 0.71, 0.5)
+_WANTED: Final = {1.0: 46, 0.71: 23, 0.5: 11}  # corners by scale, as many as there is area; the last takes what the others left
+STRONGER: Final = (*range(23), *range(46, 58), *range(69, 75))
+"""The stronger half of a picture's features at each scale, as long as it has all of them."""
 _REACH: Final = 9  # pixels around a corner that its description looks at
 _ANGLES: Final = 64  # that a patch may be turned by
 _SPREAD: Final = 5.0  # standard deviation of the compared pixels' places
@@ -51,11 +53,10 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
     size = view_size(luma.size)
     method = Pillow.Resampling.BOX if max(size) < max(luma.size) else Pillow.Resampling.BICUBIC
     view = np.asarray(luma.resize(size, method))
-    share = COUNT / sum(scale**2 for scale in _SCALES)
     levels: list[_Level] = []
-    for scale in _SCALES:
-        filled = sum(len(level.points) for level in levels)
-        levels.append(_level(view, scale, COUNT - filled if scale == _SCALES[-1] else round(share * scale**2)))
+    for scale, wanted in _WANTED.items():
+        left = COUNT - sum(len(level.points) for level in levels)
+        levels.append(_level(view, scale, left if scale == min(_WANTED) else wanted))
     found = np.zeros((COUNT, WIDTH), np.uint8)
     points = np.concatenate([level.points for level in levels])
     if len(points):
