@@ -71,7 +71,7 @@ class Config(BaseModel):
         0.15,
         ge=0,
         le=4,
-        description="above that: from here on fewer local features must agree, about one for each half of it",
+        description="above that, fewer local features of each other's nearest must agree, about one for each half of it",
     )
     agreement: int = Field(6, ge=3, le=32, description="local features that must agree on one map to be looked at")
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")

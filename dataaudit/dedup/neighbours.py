@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     _Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
     _Held = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # place of the row, column, margin
-    Keep = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]], NDArray[np.bool_]]
+    Keep = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.bool_]]
 
 __all__ = ["Neighbours", "nearest"]
 
@@ -87,9 +87,9 @@ def nearest(
             background and the samples are drawn by it.
         count: neighbours of a vector, at least 1.
         least: normalised score, -1 to 1.
-        keep: given pairs (a < b, their score, and whether one of the two is among the ``FIRST`` nearest of the other), which of
-            them to keep; asked some thousands at a time, so that all of them are never held at once, and about each pair
-            once, or again if it is only then known to be among the first. None: all.
+        keep: given pairs (a < b, their score, and the place of one among the nearest of the other, from 0, the better of the
+            two), which of them to keep; asked some thousands at a time, so that all of them are never held at once, and
+            about each pair once, or again if it is only then known to be among the ``FIRST``. None: all.
 
     Returns:
         Pairs of rows of ``vectors``.
@@ -104,13 +104,13 @@ def nearest(
         if sample is not None:
             sample.look_for(row, other)
         known = nearest_of[other] == row[:, None]  # not of rows that follow
-        of_row, of_other = ranks(row) < FIRST, known[:, :FIRST].any(axis=1)
-        told = (other < row) & known.any(axis=1)
-        new = ~told | ((other < row[:1]) & of_row & ~of_other)
-        first = of_row | of_other
+        in_row, in_other = ranks(row), np.where(known.any(axis=1), known.argmax(axis=1), count)
+        again = (other < row[:1]) & (in_row < np.minimum(in_other, FIRST))
+        new = again | (in_other == count) | (other > row)
+        place = np.minimum(in_row, in_other)
         one, two = order[row[new]], order[other[new]]
         pairs = np.minimum(one, two), np.maximum(one, two), score[new]
-        kept = slice(None) if keep is None else keep(*pairs, first[new])
+        kept = slice(None) if keep is None else keep(*pairs, place[new])
         parts.append((pairs[0][kept], pairs[1][kept], pairs[2][kept]))
     empty = np.empty(0, np.int64)
     a, b, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *parts, strict=True))
