@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
-from dataaudit.dedup import relate
+from dataaudit.dedup import candidates, relate
 from dataaudit.dedup.candidates import descriptor_neighbours
 from dataaudit.dedup.neighbours import UNIT, in_units
 from dataaudit.dedup.nominations import AFTER_HASHES
@@ -130,3 +132,27 @@ def test_a_small_memory_limit_is_the_files_not_the_libraries(tmp_path):
         graph = relate(catalog, features, Config(), engine)
     assert features.readable.all()
     assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/03.png", "b/turned.png"]]
+
+
+def test_how_many_local_features_are_asked_depends_on_the_place(monkeypatch):
+    """Six at the first places, fewer at the very first if the score is high, seven, of what is promising, at others."""
+    config, least = Config(), 0.0
+    cases = [  # place, score above the threshold, features that agree, promising; and whether the pair stands
+        (1, 0.0, 6, False, True),
+        (1, 0.9, 5, True, False),
+        (0, 0.0, 5, True, False),
+        (0, 0.9, 3, False, True),
+        (3, 0.9, 6, True, False),
+        (3, 0.0, 7, True, True),
+        (3, 0.0, 9, False, False),
+    ]
+    place, score, agree, promising, expected = (np.array(column) for column in zip(*cases, strict=True))
+    rows = np.arange(len(cases))
+    monkeypatch.setattr(candidates, "agreement", lambda _, a, *__: agree[a])
+    monkeypatch.setattr(candidates, "promising", lambda _, a, *__: promising[a])
+    heard = np.zeros(2 * len(rows), bool)
+    features = SimpleNamespace(keypoints=None)
+    kept = candidates.borne_out(features, heard, rows, rows + len(rows), score, place, least, config)
+    assert kept.tolist() == expected.tolist()
+    kept = candidates.borne_out(features, ~heard, rows, rows + len(rows), score, place, least, config)
+    assert kept.tolist() == (score >= config.descriptor_clear).tolist()

@@ -60,8 +60,8 @@ def agreement(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.
 def promising(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64], most: int = 1) -> NDArray[np.bool_]:
     """Tell at a third of the cost of :func:`agreement` which pairs are worth it, by the stronger half of the features.
 
-    Of 5,300 copies of Caltech-101 in 27 families in which six agree 99 % are, and 14 % of other pictures that are near by
-    descriptor; of 2,500 augmented on both sides or covered 98 %.
+    Of 5,314 copies of Caltech-101 in 27 families in which six agree 98.8 % are, of 2,506 in the 14 that move pictures most or
+    hide a part of them 98.2 %; of others that are near by descriptor 14 to 15 %.
     """
     return _counted(keypoints, a, b, most, list(STRONGER), _DRAWN_FIRST) >= _PROMISING
 
@@ -184,11 +184,11 @@ def _maps(
     drawn = min(drawn, a.shape[1])
     i, j, k = _triples(drawn)
     (ax, ay), (bx, by) = (np.ascontiguousarray(points[:, :drawn].T) for points in (a, b))
-    any_ = np.ascontiguousarray(valid[:, :drawn].T)
+    present = np.ascontiguousarray(valid[:, :drawn].T)
     ux, uy, vx, vy = (p[j] - p[i] for p in (ax, ay, bx, by))
     sx, sy, tx, ty = (p[k] - p[i] for p in (ax, ay, bx, by))
     area, area_b = ux * sy - uy * sx, vx * ty - vy * tx
-    usable = (np.abs(area) > _LEAST_AREA) & any_[i] & any_[j] & any_[k]
+    usable = (np.abs(area) > _LEAST_AREA) & present[i] & present[j] & present[k]
     area = np.where(usable, area, np.float32(1.0))
     # The map's linear part (xx xy; yx yy) takes (u, s) to (v, t).
     xx, xy = (vx * sy - tx * uy) / area, (tx * ux - vx * sx) / area
