@@ -71,9 +71,14 @@ class Config(BaseModel):
         0.15,
         ge=0,
         le=4,
-        description="above that, fewer local features of each other's nearest must agree, about one for each half of it",
+        description="above that, or that at 10,000 images, fewer local features of a picture and its nearest must agree",
     )
-    agreement: int = Field(6, ge=3, le=32, description="local features that must agree on one map to be looked at")
+    agreement: int = Field(
+        6,
+        ge=3,
+        le=32,
+        description="local features that must agree on one map to be looked at; of all but the nearest one more",
+    )
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")
     proved_median: float = Field(0.95, ge=0, le=1, description="median local correlation from which a copy is proved, with …")
     proved_quartile: float = Field(0.85, ge=0, le=1, description="… the lower quartile of the local correlations")

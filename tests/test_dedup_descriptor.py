@@ -12,11 +12,13 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import candidates, relate
 from dataaudit.dedup.candidates import descriptor_neighbours
+from dataaudit.dedup.consistency import agreement, promising
 from dataaudit.dedup.neighbours import UNIT, in_units
-from dataaudit.dedup.nominations import AFTER_HASHES
+from dataaudit.dedup.nominations import AFTER_HASHES, in_order_of_content
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
 from dataaudit.features.descriptor import DIMENSIONS, SIDE, describe, squashed
+from dataaudit.features.keypoints import keypoints
 from measurements import make_catalog, make_features
 from pictures import photo, save
 
@@ -136,23 +138,43 @@ def test_a_small_memory_limit_is_the_files_not_the_libraries(tmp_path):
 
 def test_how_many_local_features_are_asked_depends_on_the_place(monkeypatch):
     """Six at the first places, fewer at the very first if the score is high, seven, of what is promising, at others."""
-    config, least = Config(), 0.0
-    cases = [  # place, score above the threshold, features that agree, promising; and whether the pair stands
+    config = Config()
+    cases = [  # place, score, features that agree, promising; and whether the pair stands
         (1, 0.0, 6, False, True),
         (1, 0.9, 5, True, False),
         (0, 0.0, 5, True, False),
         (0, 0.9, 3, False, True),
+        (0, 0.05, 5, False, False),  # by the threshold of a small dataset it would be high
+        (2, 0.0, 6, False, True),
         (3, 0.9, 6, True, False),
         (3, 0.0, 7, True, True),
         (3, 0.0, 9, False, False),
     ]
     place, score, agree, promising, expected = (np.array(column) for column in zip(*cases, strict=True))
     rows = np.arange(len(cases))
-    monkeypatch.setattr(candidates, "agreement", lambda _, a, *__: agree[a])
-    monkeypatch.setattr(candidates, "promising", lambda _, a, *__: promising[a])
-    heard = np.zeros(2 * len(rows), bool)
-    features = SimpleNamespace(keypoints=None)
-    kept = candidates.borne_out(features, heard, rows, rows + len(rows), score, place, least, config)
-    assert kept.tolist() == expected.tolist()
-    kept = candidates.borne_out(features, ~heard, rows, rows + len(rows), score, place, least, config)
-    assert kept.tolist() == (score >= config.descriptor_clear).tolist()
+    monkeypatch.setattr(candidates, "agreement", lambda _, a, b, __: agree[np.minimum(a, b)])
+    monkeypatch.setattr(candidates, "promising", lambda _, a, b, __: promising[np.minimum(a, b)])
+    others = rows + len(rows)
+    features = SimpleNamespace(keypoints=None, sha256=np.random.default_rng(0).integers(0, 9, (2 * len(rows), 4), np.uint64))
+
+    def stand(few: np.ndarray) -> list[bool]:
+        return candidates.borne_out(features, few, rows, others, score, place, -0.2, config).tolist()
+
+    assert stand(np.zeros(2 * len(rows), bool)) == expected.tolist()
+    for side in (rows, others):
+        assert stand(np.isin(np.arange(2 * len(rows)), side)) == (score >= config.descriptor_clear - 0.2).tolist()
+
+
+def test_whether_features_agree_does_not_depend_on_names():
+    picture = photo(3, (200, 150))
+    pictures = [picture.rotate(4 * turn, Image.Resampling.BICUBIC).crop((20, 20, 180, 130)) for turn in range(12)]
+    rng = np.random.default_rng(0)
+    features = SimpleNamespace(
+        keypoints=np.stack([keypoints(shown.convert("L")) for shown in pictures]),
+        sha256=rng.integers(0, 2**63, (12, 4), np.uint64),
+    )
+    a, b = np.triu_indices(12, 1)
+    for count in (agreement, promising):
+        one, other = (count(features.keypoints, *in_order_of_content(features, *pair)) for pair in ((a, b), (b, a)))
+        assert one.tolist() == other.tolist()
+    assert agreement(features.keypoints, a, b).tolist() != agreement(features.keypoints, b, a).tolist()

@@ -96,8 +96,41 @@ def test_it_asks_about_each_pair_which_to_keep_and_again_where_it_proves_one_of_
     places = lists(vectors, order, 5, -0.5)
     for (a, b), answers in said.items():
         true = min(list(places[i]).index(j) for i, j in ((a, b), (b, a)) if j in places[i])
-        assert answers[-1] == true or true >= 2 <= answers[-1]  # what is not of the first two is not asked about again
-    assert {len(answers) for answers in said.values()} == {1, 2}
+        assert answers[-1] == true or 0 < true <= answers[-1], (answers, true)
+        assert (answers[-1] < 2) == (true < 2)
+        assert (answers[-1] == 0) == (true == 0)
+    again = [answers for answers in said.values() if len(answers) > 1]
+    assert len(again) > 5
+    assert all(len(answers) == 2 and (answers[1] == 0 < answers[0] or answers[1] < 2 <= answers[0]) for answers in again)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+@pytest.mark.parametrize("index", [False, True])
+def test_what_stands_by_its_place_depends_on_no_block(count, index, monkeypatch):
+    """What is kept the more readily the better its place: the slow twin knows every place."""
+    monkeypatch.setattr(neighbours, "_COLUMNS", 64)
+    monkeypatch.setattr(neighbours, "_BLOCK", 90)
+    monkeypatch.setattr(neighbours, "SAMPLED", 50)
+    monkeypatch.setattr(neighbours, "EXACT_UP_TO", 100 if index else 10_000)
+    vectors, order = clustered(6, 330), np.random.default_rng(6).permutation(330)
+    luck = np.random.default_rng(7).integers(0, 5, (330, 330))
+
+    def keep(a: np.ndarray, b: np.ndarray, _score: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return luck[a, b] <= np.where(place == 0, 3, np.where(place < neighbours.FIRST, 2, 1))
+
+    found = []
+    for rows in (7, 50, 1024):
+        monkeypatch.setattr(neighbours, "_ROWS", rows)
+        found.append(scored(nearest(vectors, order, count, 0.05, keep)))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) > 60
+    if not index:
+        places: dict[tuple[int, int], int] = {}
+        for i, others in lists(vectors, order, count, 0.05).items():
+            for place, j in enumerate(others):
+                places[pair(i, j)] = min(place, places.get(pair(i, j), count))
+        wanted = {p for p, place in places.items() if keep(*np.array(p), np.array(0.0), np.array(place))}
+        assert found[0].keys() == wanted
 
 
 def test_products_are_exact_in_single_precision():

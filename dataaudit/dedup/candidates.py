@@ -17,7 +17,7 @@ from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import FIRST, nearest
-from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_rows, merged
+from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
 from dataaudit.features.mapped import release
@@ -156,8 +156,9 @@ def borne_out(
     above = score - max(least, config.descriptor_score)
     fewer = np.maximum(_A_FAR * (above / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
     needed = config.agreement - np.where(place == 0, fewer, 0.0) + (place >= FIRST)
-    hopeful = ~unheard & (place < FIRST)
-    doubted = np.flatnonzero(~unheard & (place >= FIRST))
+    a, b = in_order_of_content(features, a, b)
+    hopeful = ~unheard
+    doubted = hopeful & (place >= FIRST)
     hopeful[doubted] = promising(features.keypoints, a[doubted], b[doubted], config.workers)
     asked = np.flatnonzero(hopeful)
     agreeing = agreement(features.keypoints, a[asked], b[asked], config.workers)

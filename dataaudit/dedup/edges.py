@@ -16,7 +16,7 @@ import numpy as np
 from dataaudit.dedup.consistency import agreement
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.hamming import BITS, searches_within
-from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_rows
+from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
 from dataaudit.features.hashes import EDGES, turned_edges
@@ -119,5 +119,5 @@ def _confirmed(
         keep = second <= _SECOND
         if least is not None:
             unsure = np.flatnonzero(~keep)
-            keep[unsure] = agreement(features.keypoints, a[unsure], b[unsure]) >= least
+            keep[unsure] = agreement(features.keypoints, *in_order_of_content(features, a[unsure], b[unsure])) >= least
         yield a[keep], b[keep], way[keep], (first + second)[keep]

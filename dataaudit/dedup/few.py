@@ -1,7 +1,8 @@
 """A few pictures against all of them: what a check of some new files needs, without the search of each against each.
 
-The nominations of a few rows are those that :mod:`dataaudit.dedup.candidates` would make of pairs they have a part in (the
-descriptor's may be a few more: that the few are not among the nearest *of the others* is not found out, and they are looked at).
+The nominations of a few rows are those that :mod:`dataaudit.dedup.candidates` would make of pairs they have a part in, but for
+the descriptor's. Of these more nearest are looked at, for whether the few are among the nearest *of the others* is not found
+out, and no more is asked of a pair than of a nearest one. Of a picture that is among the nearest of very many some may be missed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataaudit.dedup.candidates import (
     distance256,
     few_keypoints,
     hash_radius,
+    neighbours_asked,
 )
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import pairs_within
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["nearest_among", "nominate_few"]
 
-_MORE: Final = 4  # times config.neighbours that are looked at of each of the few: as many as among a million
+_MORE: Final = 4  # times config.neighbours that are looked at of each of the few, at least: as many as among a million
+_OF_INDEX: Final = 16  # nearest of an index, at most: nothing but their score says that they may be copies
 _PRODUCTS: Final = 1 << 24  # held at once
 
 
@@ -78,7 +81,8 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     background = in_units(features.descriptor[rows[by_content(features, rows)[:BACKGROUND]]])
     block = max(1, _PRODUCTS // len(rows))
     blocks = [few[start : start + block] for start in range(0, len(few), block)]
-    best = [_best(features.descriptor, rows, some, background, least, _MORE * config.neighbours) for some in blocks]
+    count = max(_MORE * config.neighbours, neighbours_asked(len(rows), config))
+    best = [_best(features.descriptor, rows, some, background, least, count) for some in blocks]
     a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
     _, once = np.unique(np.minimum(a, b) * len(features) + np.maximum(a, b), return_index=True)
     a, b, score = np.minimum(a, b)[once], np.maximum(a, b)[once], score[once]
@@ -144,7 +148,10 @@ def _best(
 def nearest_among(
     few: NDArray[np.float16], index: NDArray[np.float16], config: Config
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, of each of a few descriptors, its ``config.neighbours`` nearest of an index that are near enough: (few, index)."""
+    """Return, of each of a few descriptors, its 16 nearest of an index that are near enough: (few, index).
+
+    ``config.neighbours``, where these are fewer.
+    """
     empty = np.empty(0, np.int64)
     if not config.transformed or not config.neighbours or not len(few) or not len(index):
         return empty, empty
@@ -152,12 +159,13 @@ def nearest_among(
     asked, others = in_units(few), in_units(index)
     background = others[:: max(1, len(others) // BACKGROUND)][:BACKGROUND]
     products = asked @ others.T
-    count = min(_MORE * config.neighbours, len(others))
+    wanted = min(config.neighbours, _OF_INDEX)
+    count = min(_MORE * wanted, len(others))
     nearest = np.argpartition(-products, count - 1, axis=1)[:, :count]
     query = np.repeat(np.arange(len(asked)), count)
     other = nearest.reshape(-1)
     near = nearness(asked, background)[query].astype(np.float64) + nearness(others[other], background)
     score = (products[query, other] - NORMALISATION * near) / UNIT**2
     order = np.lexsort((other, -score, query))
-    keep = order[(np.arange(len(order)) % count < config.neighbours) & (score[order] >= least)]
+    keep = order[(np.arange(len(order)) % count < wanted) & (score[order] >= least)]
     return query[keep].astype(np.int64), other[keep].astype(np.int64)

@@ -50,7 +50,7 @@ NEAR: Final = (6, 15)
 """The first and last of the nearest background pictures whose mean cosine is a picture's nearness."""
 FIRST: Final = 3
 """The nearest of a picture that are not doubted at first sight: of 13,199 copies that six local features
-bear out 97.9 % are among them."""
+bear out 97.9 % are among those of one of the two."""
 _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
 _BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large
@@ -88,8 +88,9 @@ def nearest(
         count: neighbours of a vector, at least 1.
         least: normalised score, -1 to 1.
         keep: given pairs (a < b, their score, and the place of one among the nearest of the other, from 0, the better of the
-            two), which of them to keep; asked some thousands at a time, so that all of them are never held at once, and
-            about each pair once, or again if it is only then known to be among the ``FIRST``. None: all.
+            two as far as it is known), which of them to keep; asked some thousands at a time, so that all of them are never
+            held at once. About each pair once, and again where a better place is found later that is the first or makes it one of
+            the ``FIRST``; it stands if it is kept either time, so a better place must not count against it. None: all.
 
     Returns:
         Pairs of rows of ``vectors``.
@@ -100,13 +101,14 @@ def nearest(
     nearest_of = np.full((len(table), count), -1, np.int32)
     parts: list[_Pairs] = []
     for row, other, score in _by_tiles(table, count, least) if exact else _by_cells(table, count, least):
-        nearest_of[row, ranks(row)] = other
+        in_row = ranks(row)
+        nearest_of[row, in_row] = other
         if sample is not None:
             sample.look_for(row, other)
         known = nearest_of[other] == row[:, None]  # not of rows that follow
-        in_row, in_other = ranks(row), np.where(known.any(axis=1), known.argmax(axis=1), count)
-        again = (other < row[:1]) & (in_row < np.minimum(in_other, FIRST))
-        new = again | (in_other == count) | (other > row)
+        in_other = np.where(known.any(axis=1), known.argmax(axis=1), count)
+        better = (in_row < in_other) & ((in_row == 0) | ((in_row < FIRST) & (in_other >= FIRST)))
+        new = (in_other == count) | (other > row) | (better & (other < row[:1]))  # the last: asked about with rows before these
         place = np.minimum(in_row, in_other)
         one, two = order[row[new]], order[other[new]]
         pairs = np.minimum(one, two), np.maximum(one, two), score[new]

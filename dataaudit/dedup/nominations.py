@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataaudit.domain import IndexRecall
+    from dataaudit.domain import FeatureTable, IndexRecall
 
 __all__ = ["AFTER_HASHES", "INVERSE", "Nominations", "closest", "in_order_of_rows", "merged"]
 
@@ -73,6 +73,14 @@ def in_order_of_rows(
     """Return a, b and the orientation of a, ``a < b``, of pairs of which ``turned`` in ``orientation`` looks like ``still``."""
     way = np.where(turned < still, orientation, INVERSE[orientation]).astype(np.int8)
     return np.minimum(turned, still), np.maximum(turned, still), way
+
+
+def in_order_of_content(
+    features: FeatureTable, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs in the order of their contents' digests: what is not quite the same both ways must not depend on names."""
+    later = features.sha256[a, 0] > features.sha256[b, 0]
+    return np.where(later, b, a), np.where(later, a, b)
 
 
 def _inverse(orientation: int) -> int:
