@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from dataaudit.catalog import find
 from dataaudit.config import Config
-from dataaudit.dedup import align, overlay, relate, verify
+from dataaudit.dedup import align, overlay, relate, verify, windows
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.overlay import Covered
 from dataaudit.dedup.verify import Answer, Question, answer
@@ -317,3 +317,39 @@ def test_where_a_picture_of_lines_ends_is_no_corner_of_it(degrees):
     found = verify.compare(moved, whole, align.inner(shown))
     assert found.reaches(THRESHOLDS.registered_proved)
     assert not found.located
+
+
+def padded(picture: Image.Image, share: float, fill: object) -> Image.Image:
+    """A picture in the middle of a plain canvas of 320 × 240, of whose sides it takes a share."""
+    canvas = Image.new("RGB", (320, 240), fill)
+    small = picture.resize((round(320 * share), round(240 * share)))
+    canvas.paste(small, ((320 - small.width) // 2, (240 - small.height) // 2))
+    return canvas
+
+
+def test_two_pictures_in_one_border_are_no_copies_and_copies_in_it_are(tmp_path):
+    proved, told = 0, []
+    for seed in range(24):
+        share, fill = (0.55, 0.62, 0.7, 0.78)[seed % 4], ("white", "black", (128, 128, 128), (210, 50, 50))[seed // 4 % 4]
+        pictures = [padded(photo(number, (320, 240)), share, fill) for number in (seed, seed + 100)]
+        told.append(THRESHOLDS.verdict(asked(*pictures, tmp_path / f"{seed}-strangers", (0,))))
+        save(pictures[0], tmp_path / f"{seed}.jpg", quality=60)
+        with Image.open(tmp_path / f"{seed}.jpg") as copy:
+            proved += THRESHOLDS.verdict(asked(pictures[0], copy.convert("RGB"), tmp_path / f"{seed}-copies", (0,))) == "proved"
+    assert told == [None] * 24
+    assert proved == 24
+
+
+@pytest.mark.parametrize("sides", [(0, 0, 0, 0), (20, 0, 0, 0), (0, 17, 30, 0), (12, 9, 20, 40), (2, 0, 0, 1)])
+def test_the_content_of_a_square_lies_within_its_plain_border(sides):
+    left, top, right, bottom = sides
+    rng = np.random.default_rng(1)
+    picture = rng.uniform(0, 255, (128, 128)).astype(np.float32)
+    border = np.ones((128, 128), bool)
+    border[top : 128 - bottom, left : 128 - right] = False
+    picture[border] = 200 + rng.uniform(-3, 3, border.sum())
+    left, top, right, bottom = (width + 4 if width > 2 else 0 for width in sides)  # its edge is seen from a few pixels beside it
+    expected = np.zeros((128, 128))
+    expected[top : 128 - bottom, left : 128 - right] = 1
+    np.testing.assert_array_equal(windows.content(picture), expected)
+    assert windows.content(np.full((64, 64), 7, np.float32)).all()

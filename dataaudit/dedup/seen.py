@@ -33,6 +33,7 @@ class Seen:
     square: NDArray[np.float32]
     """(side, side) of ``SIDE`` or, for a tiny picture, half of it; 0 to 255."""
     _view: View | None = None
+    _contents: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     _textures: dict[int, int] = field(default_factory=dict)
 
     def at(self, side: int) -> tuple[NDArray[np.float32], int]:
@@ -41,6 +42,12 @@ class Seen:
         if side not in self._textures:
             self._textures[side] = windows.textured(square)
         return square, self._textures[side]
+
+    def content(self, side: int) -> NDArray[np.float32]:
+        """Return where the square of that side shows something within a plain border, see ``windows.content``."""
+        if side not in self._contents:
+            self._contents[side] = windows.content(self.at(side)[0])
+        return self._contents[side]
 
     def halved(self) -> Seen:
         """Return the picture as if it were tiny: noise and blur leave coarse details."""

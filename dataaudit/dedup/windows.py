@@ -23,6 +23,7 @@ __all__ = [
     "Compared",
     "Grid",
     "compared",
+    "content",
     "corners",
     "spread_over",
     "textured",
@@ -54,6 +55,8 @@ _BANDS: Final = {SIDE: (1.2, 4.0), SIDE // 2: (1.6, 4.0)}
 """Standard deviations of the band by side, pixels. That of tiny pictures is coarser: an augmented copy of one was interpolated at
 the scale of its finest details (of 32-px copies by Keras's layers .74 are proved by the band of large pictures, .87 by this; 2
 and 5 prove .02 more, and two photographs of one building)."""
+_PLAIN: Final = 8.0  # grey levels that a border's pixels may differ from its outermost line …
+_NARROW, _BESIDE = 2, 4  # … pixels: a border is wider than this, and so much beside it still sees its edge
 _ACROSS: Final = 0.1  # of the gradient's energy in a window, what stands across its main direction: less is lines
 
 
@@ -123,6 +126,21 @@ def corners(band: NDArray[np.float32], shown: NDArray[np.float32] | None, grid: 
     xx, yy, xy = (windows @ product @ windows.T for product in (right * right, down * down, right * down))
     found: NDArray[np.bool_] = xx + yy - np.hypot(xx - yy, 2.0 * xy) >= 2.0 * _ACROSS * (xx + yy)
     return found
+
+
+def content(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return where a square shows something within a plain border: (side, side) 1 there, 0 in the border and beside it.
+
+    1 everywhere where it has no border, or is plain.
+    """
+    side = len(picture)
+    shown = np.ones((side, side), np.float32)
+    lines = [np.abs(turned - np.median(turned[0])).max(axis=1) <= _PLAIN for turned in (np.rot90(picture, k) for k in range(4))]
+    for turns, plain in enumerate(lines):
+        width = int(np.argmin(plain))  # lines from this side on, 0 where all of them are plain
+        if width > _NARROW:
+            np.rot90(shown, turns)[: width + _BESIDE] = 0.0
+    return shown if shown.any() else np.ones_like(shown)
 
 
 def textured(picture: NDArray[np.float32]) -> int:
