@@ -299,7 +299,8 @@ def test_a_worker_that_cannot_start_is_an_error_not_a_lost_item(monkeypatch):
 
 
 SCRIPT = """
-import sys, time, warnings
+import signal, sys, time, warnings
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 sys.path[:0] = {path!r}
 warnings.simplefilter("error")
 from dataaudit.engines.local import LocalEngine
