@@ -147,9 +147,9 @@ def borne_out(
     """Return which pairs, ``a < b``, near by descriptor, the local features of both bear out, where neither has too ``few``.
 
     Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. Where one is the other's
-    nearest, at ``place`` 0, fewer have to agree the higher the score, by what it would be among 10,000 pictures and more: the
-    features of fine, even textures are not the same at another scale. Where neither is among the other's first, one more
-    has to, and they must be promising before all their features are asked.
+    nearest, at ``place`` 0, fewer have to agree the higher the score is above ``least``, or above what that is among 10,000
+    pictures if that is more: the features of fine, even textures are not the same at another scale. Where neither is among
+    the other's first, one more has to, and they must be promising before all their features are asked.
     """
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)

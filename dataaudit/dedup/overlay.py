@@ -110,8 +110,11 @@ def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap:
     for _ in range(_EDGE):
         touched |= _widened(touched, 1) & (correlation < _WHOLLY_ALIKE)
     box = _box(core, side, seen.grid, 0)
-    covered = _around(box, box[2] * box[3], (box,), seen, counted & ~touched, corners, int(counted.sum()), side, overlap)
-    if covered is None or covered.hidden <= _LARGEST_REGION or covered.quartile < _SAME or covered.spread < _AMONG:
+    rest = _rest(seen, counted & ~touched, corners, int(counted.sum()), side, overlap)
+    if rest is None:
+        return None
+    covered = Covered(box, box[2] * box[3], (box,), *rest)
+    if covered.hidden <= _LARGEST_REGION or covered.quartile < _SAME or covered.spread < _AMONG:
         return covered
     scattered = list(_parts(core))
     areas = [width * height for *_, width, height in (_box(part, side, seen.grid, 0) for part in scattered)]
@@ -155,28 +158,20 @@ def without_marks(
     side = len(marked)
     cells = marked.reshape(_CELLS, side // _CELLS, _CELLS, side // _CELLS).mean(axis=(1, 3)) > 0.5  # noqa: PLR2004 - most of a cell
     parts = tuple(_extent(part) for part in _parts(cells))
-    return _around(_extent(marked), float(marked.mean()), parts, seen, seen.counted, corners, counted, side, overlap)
+    rest = _rest(seen, seen.counted, corners, counted, side, overlap)
+    return None if rest is None else Covered(_extent(marked), float(marked.mean()), parts, *rest)
 
 
-def _around(
-    region: Box,
-    hidden: float,
-    parts: tuple[Box, ...],
-    seen: Compared,
-    clear: NDArray[np.bool_],
-    corners: NDArray[np.bool_],
-    counted: int,
-    side: int,
-    overlap: float,
-) -> Covered | None:
-    """Describe what the windows that are ``clear`` of the region show; None if hardly any of them are alike."""
+def _rest(
+    seen: Compared, clear: NDArray[np.bool_], corners: NDArray[np.bool_], counted: int, side: int, overlap: float
+) -> tuple[float, float, float, float, bool] | None:
+    """Return the fields of ``Covered`` from ``median`` on, of the windows ``clear`` of the region; None if hardly any are alike."""
     alike = clear & (seen.correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:
         return None
     span = _box(alike, side, seen.grid, seen.grid.window // 2)
     share, spread = min(float(clear.sum() / counted), 1.0), min(span[2] * span[3] / overlap, 1.0)
-    median, quartile = summary(seen.correlation, seen.energy, clear)
-    return Covered(region, hidden, parts, median, quartile, share, spread, located(clear & corners))
+    return *summary(seen.correlation, seen.energy, clear), share, spread, located(clear & corners)
 
 
 def _extent(mask: NDArray[np.bool_]) -> Box:

@@ -133,14 +133,14 @@ def content(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
     1 everywhere where it has no border, or is plain.
     """
-    side = len(picture)
-    shown = np.ones((side, side), np.float32)
-    lines = [np.abs(turned - np.median(turned[0])).max(axis=1) <= _PLAIN for turned in (np.rot90(picture, k) for k in range(4))]
-    for turns, plain in enumerate(lines):
+    shown = np.ones_like(picture)
+    for turns in range(4):
+        lines = np.rot90(picture, turns)
+        plain = np.abs(lines - np.median(lines[0])).max(axis=1) <= _PLAIN
         width = int(np.argmin(plain))  # lines from this side on, 0 where all of them are plain
         if width > _NARROW:
             np.rot90(shown, turns)[: width + _BESIDE] = 0.0
-    return shown if shown.any() else np.ones_like(shown)
+    return shown if shown.any() else np.ones_like(picture)
 
 
 def textured(picture: NDArray[np.float32]) -> int:

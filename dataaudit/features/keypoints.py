@@ -11,6 +11,7 @@ They tell without any pixel whether two pictures may be copies (``dedup.consiste
 from __future__ import annotations
 
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -33,7 +34,11 @@ WIDTH: Final = 18
 _SHORT_SIDE: Final = 72  # pixels; positions are whole pixels of this view
 _LONG_SIDE: Final = 240
 _WANTED: Final = {1.0: 46, 0.71: 23, 0.5: 11}  # corners by scale, as many as there is area; the last takes what the others left
-STRONGER: Final = (*range(23), *range(46, 58), *range(69, 75))
+STRONGER: Final = tuple(
+    place
+    for start, wanted in zip(accumulate(_WANTED.values(), initial=0), _WANTED.values(), strict=False)
+    for place in range(start, start + (wanted + 1) // 2)
+)
 """The stronger half of a picture's features at each scale, as long as it has all of them."""
 _REACH: Final = 9  # pixels around a corner that its description looks at
 _ANGLES: Final = 64  # that a patch may be turned by
