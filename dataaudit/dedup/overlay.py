@@ -165,7 +165,7 @@ def without_marks(
 def _rest(
     seen: Compared, clear: NDArray[np.bool_], corners: NDArray[np.bool_], counted: int, side: int, overlap: float
 ) -> tuple[float, float, float, float, bool] | None:
-    """Return the fields of ``Covered`` from ``median`` on, of the windows ``clear`` of the region; None if hardly any are alike."""
+    """Return the fields of ``Covered`` from ``median`` on, of the windows ``clear`` of a region; None if hardly any are alike."""
     alike = clear & (seen.correlation > ALIKE)
     if alike.sum() < ENOUGH_TEXTURE:
         return None
