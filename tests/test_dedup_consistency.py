@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from dataaudit.dedup.consistency import agreed, agreement, promising
-from dataaudit.features.keypoints import _WANTED, COUNT, STRONGER, WIDTH, keypoints
+from dataaudit.features.keypoints import _WANTED, COUNT, STRONGER, WIDTH, local_features, view_of
 from pictures import photo
 
 
 def features_of(image: Image.Image) -> np.ndarray:
-    return keypoints(image.convert("L"))
+    return local_features([view_of(image.convert("L"))])[0]
 
 
 def moved(image: Image.Image, degrees: float) -> Image.Image:

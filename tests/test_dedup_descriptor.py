@@ -18,7 +18,7 @@ from dataaudit.dedup.nominations import AFTER_HASHES, in_order_of_content
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
 from dataaudit.features.descriptor import DIMENSIONS, SIDE, describe, squashed
-from dataaudit.features.keypoints import keypoints
+from dataaudit.features.keypoints import local_features, view_of
 from measurements import make_catalog, make_features
 from pictures import photo, save
 
@@ -170,7 +170,7 @@ def test_whether_features_agree_does_not_depend_on_names():
     pictures = [picture.rotate(4 * turn, Image.Resampling.BICUBIC).crop((20, 20, 180, 130)) for turn in range(12)]
     rng = np.random.default_rng(0)
     features = SimpleNamespace(
-        keypoints=np.stack([keypoints(shown.convert("L")) for shown in pictures]),
+        keypoints=local_features([view_of(shown.convert("L")) for shown in pictures]),
         sha256=rng.integers(0, 2**63, (12, 4), np.uint64),
     )
     a, b = np.triu_indices(12, 1)

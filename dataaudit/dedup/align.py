@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from dataaudit.dedup.consistency import agreed
-from dataaudit.features.keypoints import keypoints, view_size
+from dataaudit.features.keypoints import local_features, view_of, view_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,8 @@ class View:
     @cached_property
     def corners(self) -> NDArray[np.uint8]:
         """The local features that nominate, see ``features.keypoints``."""
-        return keypoints(Image.fromarray(self._picture))
+        found: NDArray[np.uint8] = local_features([view_of(Image.fromarray(self._picture))])[0]
+        return found
 
     def from_corners(self) -> tuple[float, float]:
         """Return by what the places of ``corners`` are to be multiplied, x and y, to lie in ``luma``."""

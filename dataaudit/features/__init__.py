@@ -15,7 +15,7 @@ from dataaudit.engines import Lost
 from dataaudit.features import mapped
 from dataaudit.features.cache import Piece, recall
 from dataaudit.features.descriptor import DIMENSIONS, describe
-from dataaudit.features.keypoints import COUNT, WIDTH
+from dataaudit.features.keypoints import COUNT, WIDTH, local_features
 from dataaudit.features.provenance import REGIONS, colours
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         squashed = [picture.squashed for picture in pictures if picture.squashed is not None]
         if squashed:
             table.descriptor[places] = describe(squashed)
-            table.keypoints[places] = [picture.keypoints for picture in pictures if picture.keypoints is not None]
+            table.keypoints[places] = local_features([picture.view for picture in pictures if picture.view is not None])
     return table
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from dataaudit.engines.memory import unlimited
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["COUNT", "STRONGER", "WIDTH", "keypoints", "view_size"]
+__all__ = ["COUNT", "STRONGER", "WIDTH", "local_features", "view_of", "view_size"]
 
 COUNT: Final = 80
 """Local features of a picture, at most."""
@@ -41,14 +42,31 @@ STRONGER: Final = tuple(
 )
 """The stronger half of a picture's features at each scale, as long as it has all of them."""
 _REACH: Final = 9  # pixels around a corner that its description looks at
+_BORDER: Final = _REACH + 1
+_SHEET: Final = _LONG_SIDE + 2 * _BORDER  # pixels a row of a sheet
 _ANGLES: Final = 64  # that a patch may be turned by
 _SPREAD: Final = 5.0  # standard deviation of the compared pixels' places
 _QUALITY: Final = 0.01  # of the strongest corner
 _APART: Final = 3  # pixels between corners
 
 
-def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
-    """Return the local features of a picture, (``COUNT``, ``WIDTH``) uint8; rows of zeros where it has fewer corners.
+def local_features(views: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return the local features of pictures, (n, ``COUNT``, ``WIDTH``) uint8; rows of zeros where one has fewer corners.
+
+    Args:
+        views: what :func:`view_of` gives of each.
+    """
+    found = np.zeros((len(views), COUNT, WIDTH), np.uint8)
+    for features, view in zip(found, views, strict=True):
+        points, places, sheet = _corners(view)
+        if len(points):
+            features[: len(points), :2] = points
+            features[: len(points), 2:] = np.packbits(_comparisons(sheet, places), axis=1)
+    return found
+
+
+def view_of(luma: Image.Image) -> NDArray[np.uint8]:
+    """Return the view, (height, width) uint8, that a picture's local features are those of.
 
     Args:
         luma: the measured picture in mode ``L``.
@@ -57,17 +75,7 @@ def keypoints(luma: Image.Image) -> NDArray[np.uint8]:
 
     size = view_size(luma.size)
     method = Pillow.Resampling.BOX if max(size) < max(luma.size) else Pillow.Resampling.BICUBIC
-    view = np.asarray(luma.resize(size, method))
-    levels: list[_Level] = []
-    for scale, wanted in _WANTED.items():
-        left = COUNT - sum(len(level.points) for level in levels)
-        levels.append(_level(view, scale, left if scale == min(_WANTED) else wanted))
-    found = np.zeros((COUNT, WIDTH), np.uint8)
-    points = np.concatenate([level.points for level in levels])
-    if len(points):
-        found[: len(points), :2] = points
-        found[: len(points), 2:] = np.packbits(_comparisons(levels), axis=1)
-    return found
+    return np.asarray(luma.resize(size, method))
 
 
 def view_size(size: tuple[int, int], short_side: int = _SHORT_SIDE, long_side: int = _LONG_SIDE) -> tuple[int, int]:
@@ -80,66 +88,59 @@ def view_size(size: tuple[int, int], short_side: int = _SHORT_SIDE, long_side: i
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-class _Level(NamedTuple):
-    """A picture at one scale, and its corners."""
+def _corners(view: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.uint8]]:
+    """Find the strongest corners of a view at each scale.
 
-    points: NDArray[np.uint8]
-    """(n, 2) x and y in the view at full scale."""
-    pixels: NDArray[np.uint8]
-    """(height, width) smoothed, with a border that every description stays inside."""
-    places: NDArray[np.intp]
-    """(n, 2) x and y in ``pixels``."""
-
-
-def _level(view: NDArray[np.uint8], scale: float, wanted: int) -> _Level:
-    """Find the ``wanted`` strongest corners of the view at one scale."""
+    Returns:
+        x and y of each in the view, (n, 2); where it is in the sheet, (n, 2); and the sheet: the smoothed view at each scale, one
+        below the other, each with a border that every description stays inside.
+    """
     cv2 = _opencv()
     height, width = view.shape
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    level = view if scale == 1 else cv2.resize(view, size, interpolation=cv2.INTER_AREA)
-    found = cv2.goodFeaturesToTrack(level, wanted, _QUALITY, _APART)
-    corners = np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
-    points = np.rint((corners + 0.5) / scale - 0.5).clip(0, 255).astype(np.uint8)
-    padded = cv2.copyMakeBorder(cv2.blur(level, (3, 3)), *(4 * [_REACH + 1]), cv2.BORDER_REFLECT_101)
-    return _Level(points, padded, np.rint(corners).astype(np.intp) + _REACH + 1)
+    sizes = [(max(1, round(width * scale)), max(1, round(height * scale))) for scale in _WANTED]
+    sheet = np.empty((sum(size[1] + 2 * _BORDER for size in sizes), _SHEET), np.uint8)
+    points, places, top, left = [], [], 0, COUNT
+    for (scale, wanted), size in zip(_WANTED.items(), sizes, strict=True):
+        level = view if scale == 1 else cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+        found = cv2.goodFeaturesToTrack(level, left if scale == min(_WANTED) else wanted, _QUALITY, _APART)
+        corners = np.zeros((0, 2), np.float32) if found is None else found[:, 0]
+        points.append((corners + 0.5) / scale - 0.5)
+        places.append(corners + np.array([_BORDER, top + _BORDER], np.float32))
+        padded = cv2.copyMakeBorder(cv2.blur(level, (3, 3)), *(4 * [_BORDER]), cv2.BORDER_REFLECT_101)
+        sheet[top : top + len(padded), : padded.shape[1]] = padded
+        top, left = top + len(padded), left - len(corners)
+    return np.rint(np.concatenate(points)).clip(0, 255).astype(np.uint8), np.concatenate(places).astype(np.intp), sheet
 
 
-def _comparisons(levels: Sequence[_Level]) -> NDArray[np.bool_]:
-    """Compare smoothed pixels around each corner of all levels in the patch's own direction: (n, 128) bool."""
-    pixels = np.concatenate([level.pixels.ravel() for level in levels])
-    starts = np.cumsum([0, *(level.pixels.size for level in levels)])
-    strides = [level.pixels.shape[1] for level in levels]
-    centres = [
-        start + level.places[:, 1] * stride + level.places[:, 0]
-        for start, stride, level in zip(starts.tolist(), strides, levels, strict=False)
-    ]
-    centre = np.concatenate(centres)[:, None]
-    stride = np.repeat(strides, [len(level.points) for level in levels])[:, None]
-    x, y = _disc()
-    patch = pixels[centre + y * stride + x].astype(np.float32)  # sums of whole numbers below 2²⁴: exact in any order
-    moment_x, moment_y = patch @ x.astype(np.float32), patch @ y.astype(np.float32)
+def _comparisons(sheet: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Compare smoothed pixels around each place (x, y) of the sheet in the patch's own direction: (n, 128) bool."""
+    x, y = places.T
+    patch = sliding_window_view(sheet, 2 * (2 * _REACH + 1,))[y - _REACH, x - _REACH].reshape(len(places), -1)
+    moment_x, moment_y = (patch.astype(np.float32) @ _disc()).T  # sums of whole numbers below 2²⁴: exact in any order
     turned = np.rint(np.arctan2(moment_y, moment_x) * np.float32(_ANGLES / (2 * np.pi))).astype(np.intp) % _ANGLES
-    x, y = _turned_pattern()
-    looked_at = pixels[centre + y[turned] * stride + x[turned]]
+    looked_at = sheet.ravel()[_turned_pattern()[turned] + (y * _SHEET + x)[:, None]]
     compared: NDArray[np.bool_] = looked_at[:, : 8 * (WIDTH - 2)] < looked_at[:, 8 * (WIDTH - 2) :]
     return compared
 
 
 @cache
-def _disc() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _disc() -> NDArray[np.float32]:
+    """Return x and y of the pixels of a patch, row by row; 0 and 0 of those outside the disc, (pixels, 2)."""
     y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
     inside = x**2 + y**2 <= _REACH**2 + 1
-    return x[inside], y[inside]
+    return np.stack([(x * inside).ravel(), (y * inside).ravel()], axis=1).astype(np.float32)
 
 
 @cache
-def _turned_pattern() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return x and y, (``_ANGLES``, 256) whole pixels each, of all first and then all second pixels of the comparisons."""
+def _turned_pattern() -> NDArray[np.intp]:
+    """Return where in a sheet, from the centre, all first, then all second pixels of the comparisons are, (``_ANGLES``, 256)."""
     x, y = (np.concatenate([part[:, 0], part[:, 1]]) for part in (_pattern()[:, ::2], _pattern()[:, 1::2]))
     angle = 2 * np.pi * np.arange(_ANGLES)[:, None] / _ANGLES
     # Rounded to whole 1/1024 first: angles that mirror one another must not differ in a last digit that decides a pixel.
     cos, sin = np.rint(1024 * np.cos(angle)) / 1024, np.rint(1024 * np.sin(angle)) / 1024
-    return np.rint(cos * x - sin * y).astype(np.intp), np.rint(sin * x + cos * y).astype(np.intp)
+    across, down = np.rint(cos * x - sin * y).astype(np.intp), np.rint(sin * x + cos * y).astype(np.intp)
+    pattern: NDArray[np.intp] = down * _SHEET + across
+    return pattern
 
 
 @cache

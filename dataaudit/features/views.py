@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dataaudit.features.descriptor import squashed
-from dataaudit.features.keypoints import keypoints
+from dataaudit.features.keypoints import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,8 @@ class Thumbnails:
     """Mode RGB, 64×64, the measured picture's own pixels on a regular grid."""
     squashed: NDArray[np.uint8] | None
     """(64, 64, 3) as the copy descriptor sees it, if it is to."""
-    keypoints: NDArray[np.uint8] | None
-    """Its local features, likewise."""
+    view: NDArray[np.uint8] | None
+    """What its local features are those of, likewise."""
     pixels: bytes
     """Size and pixels of a measured picture that is no larger than 128×128, of which the views would tell less."""
 
@@ -73,7 +73,7 @@ def thumbnails(picture: Image.Image, *, described: bool = False) -> Thumbnails:
     luma = grey.resize((SIDE, SIDE), method)
     colours = picture.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.NEAREST)
     pixels = f"{picture.size} ".encode() + picture.tobytes() if max(picture.size) <= SIDE else b""
-    return Thumbnails(luma, colours, squashed(picture) if described else None, keypoints(grey) if described else None, pixels)
+    return Thumbnails(luma, colours, squashed(picture) if described else None, view_of(grey) if described else None, pixels)
 
 
 def views(pictures: Sequence[Thumbnails]) -> Views:
