@@ -46,7 +46,7 @@ __all__ = ["relate"]
 _NEIGHBOURS: Final = 8
 """Nominations of a picture that are verified in the first round, the closest first. A later round asks only about
 pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
-_BATCH: Final = 64
+_BATCH: Final = 64  # questions at a time, at most: of few each worker gets its share
 _SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
@@ -181,6 +181,7 @@ class _Verifier:
         self._max_pixels = config.max_pixels
         self._enough = Thresholds.of(config)
         self._align = config.transformed
+        self._workers = config.workers
         self._engine = engine
         self._memory = memory
 
@@ -213,7 +214,8 @@ class _Verifier:
             yield from self._memory.answers(list(zip(a, b, strict=True)), questions, self._asked)
 
     def _asked(self, questions: Sequence[Question]) -> Iterator[Answer | None]:
-        for _, answers in self._engine.map_batches(answer_all, questions, batch_size=_BATCH):
+        size = max(1, min(_BATCH, -(-len(questions) // self._workers)))
+        for _, answers in self._engine.map_batches(answer_all, questions, batch_size=size):
             yield from (None,) if isinstance(answers, Lost) else answers
 
 
