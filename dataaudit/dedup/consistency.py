@@ -123,7 +123,7 @@ def _both_ways(
 ) -> Iterator[tuple[bool, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
     """Yield, for a as it is and mirrored, where the best matches of each pair lie, (pairs, m, 2) twice, and which are any."""
     bits_a, bits_b = _words(a), _words(b)
-    absent_a, absent_b = (np.where(features.any(axis=2), 0, _NONE).astype(np.uint8).T for features in (a, b))
+    absent_a, absent_b = (_absent(features, bits) for features, bits in ((a, bits_a), (b, bits_b)))
     for mirrored in (False, True):
         apart = _distances(bits_a[::-1] if mirrored else bits_a, bits_b)
         apart |= absent_a
@@ -139,6 +139,12 @@ def _both_ways(
 def _words(features: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Return the bits of features, (2, features, pairs): those of a mirror image are the same words in the other order."""
     return np.ascontiguousarray(np.ascontiguousarray(features[..., 2:]).view(np.uint64).transpose(2, 1, 0))
+
+
+def _absent(features: NDArray[np.uint8], bits: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return, (features, pairs), ``_NONE`` where a row is of zeros and no feature, else 0; ``bits`` as of :func:`_words`."""
+    present = (bits[0] | bits[1]).astype(bool) | features[..., 0].T.astype(bool) | features[..., 1].T.astype(bool)
+    return np.where(present, np.uint8(0), np.uint8(_NONE))
 
 
 def _distances(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:
@@ -160,13 +166,15 @@ def _matches(distance: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np
     """
     nearest_of_b = distance.min(axis=1)
     # Distance and number in one: of equally near features the first, found by a minimum, which is quicker than its place.
-    numbered = np.left_shift(distance, 7, dtype=np.uint16)
+    numbered = distance.astype(np.uint16)
+    numbered <<= 7
     numbered |= np.arange(len(distance), dtype=np.uint16)[:, None, None]
     first = numbered.min(axis=0)
     nearest, best = (first & 127).astype(np.intp), (first >> 7).astype(np.uint8)
-    np.put_along_axis(distance, nearest[None], _NONE, axis=0)
+    feature, pair = np.ogrid[: nearest.shape[0], : nearest.shape[1]]
+    distance[nearest, feature, pair] = _NONE
     clear = best < _RATIO * distance.min(axis=0)
-    mutual = best <= np.take_along_axis(nearest_of_b, nearest, axis=0)
+    mutual = best <= nearest_of_b[nearest, pair]
     best[~(clear & mutual)] = _NONE
     best, nearest = np.ascontiguousarray(best.T), nearest.T
     chosen = np.argsort(best, axis=1, kind="stable")[:, :_COUNTED]
