@@ -104,10 +104,14 @@ def searches_within(
 
 def _each(queries: NDArray[np.uint64], index: NDArray[np.uint64], radius: int) -> Iterator[Found]:
     """Yield what is within the radius of each query: of few it is quicker to compare each than to sort the index."""
-    for number, query in enumerate(queries):
-        difference = index ^ query
-        item = np.flatnonzero(np.bitwise_count(difference) <= radius)
-        yield np.full(len(item), number), item, difference[item]
+
+    def one_by_one() -> Iterator[Found]:
+        for number, query in enumerate(queries):
+            difference = index ^ query
+            item = np.flatnonzero(np.bitwise_count(difference) <= radius)
+            yield np.full(len(item), number), item, difference[item]
+
+    return _together(one_by_one())
 
 
 @cache

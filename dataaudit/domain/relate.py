@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ RELATIONS: Final[tuple[Relation, ...]] = ("exact", "pixel", "near", "transformed
 """From the closest to the loosest: same bytes; same decoded pixels; same view (re-encoded, resized,
 brightened …); another view (mirrored, turned, …)."""
 Verdict = Literal["proved", "probable"]
+_LINES: Final = 4096  # that are hashed at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,10 @@ class Measurements:
         known: list[bool] = np.any(self.features.sha256, axis=1).tolist()
         contents = self.features.sha256.astype(">u8").tobytes().hex()
         codes = zip(catalog.paths, catalog.label_codes.tolist(), catalog.split_codes.tolist(), known, strict=True)
-        for row, (path, label, split, is_known) in enumerate(codes):
-            content = contents[64 * row : 64 * row + 64] if is_known else ""
-            digest.update(f"{path}\0{labels[label]}\0{splits[split]}\0{content}\n".encode("utf-8", "surrogateescape"))
+        lines = (
+            f"{path}\0{labels[label]}\0{splits[split]}\0{contents[64 * row : 64 * row + 64] if is_known else ''}\n"
+            for row, (path, label, split, is_known) in enumerate(codes)
+        )
+        while text := "".join(islice(lines, _LINES)):
+            digest.update(text.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()

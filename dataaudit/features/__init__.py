@@ -174,10 +174,11 @@ class _Row:
 
 def prepare() -> None:
     """Import all that a batch needs. In a worker, ahead of the first."""
-    from dataaudit.features import decode, hashes, loader, properties, views  # noqa: F401, PLC0415 - the workers' business
-    from dataaudit.features.descriptor import prepare as prepare_network  # noqa: PLC0415
+    from dataaudit.features import decode, descriptor, keypoints, loader, properties  # noqa: F401, PLC0415 - the workers' business
 
-    prepare_network()
+    decode.prepare()
+    descriptor.prepare()
+    keypoints.prepare()
 
 
 def _measure_batch(

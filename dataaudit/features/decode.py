@@ -52,6 +52,7 @@ __all__ = [
     "Picture",
     "decode",
     "load",
+    "prepare",
     "read",
 ]
 
@@ -91,6 +92,11 @@ class DecodeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
+
+
+def prepare() -> None:
+    """Load the decoders of the usual formats."""
+    Image.preinit()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["COUNT", "STRONGER", "WIDTH", "local_features", "view_of", "view_size"]
+__all__ = ["COUNT", "STRONGER", "WIDTH", "local_features", "prepare", "view_of", "view_size"]
 
 COUNT: Final = 80
 """Local features of a picture, at most."""
@@ -152,6 +152,11 @@ def _pattern() -> NDArray[np.float32]:
     off_axis = np.abs(draws[:, 1]) + np.abs(draws[:, 3]) >= 0.8  # noqa: PLR2004 - else its mirror image is itself
     half = draws[inside & apart & off_axis][:64]
     return np.concatenate([half, half * [1, -1, 1, -1]]).astype(np.float32)
+
+
+def prepare() -> None:
+    """Load OpenCV."""
+    _opencv()
 
 
 @cache

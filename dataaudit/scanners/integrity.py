@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import NONE, ROLES, FileEvidence, Finding, NotRun
-from dataaudit.features.loader import READ, outcome_of
+from dataaudit.features.loader import OUTCOMES, outcome_of
 from dataaudit.features.strict import COMPLAINTS
 from dataaudit.scanners.integrity_rules import RULE_OF_FAILURE, RULES, rule
 from dataaudit.scanners.keras_folders import KERAS_ENDINGS, is_loaded
@@ -101,15 +101,15 @@ def _though(outcome: Outcome) -> str:
 def _loader(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     """Yield the readable files of TensorFlow's formats that it refuses, or reads as another picture."""
     supported = features.readable & _among(features.format, TENSORFLOW_FORMATS)
-    for row in np.flatnonzero(supported & ~np.isin(features.loader, READ)).tolist():
+    codes = {"rejected": "INT117", "misread": "INT118"}
+    wrong = [position for position, outcome in enumerate(OUTCOMES) if outcome.effect in codes]
+    for row in np.flatnonzero(supported & np.isin(features.loader, wrong)).tolist():
         outcome = outcome_of(int(features.loader[row]))
-        code = {"rejected": "INT117", "misread": "INT118"}.get(outcome.effect)
-        if code is None:
-            continue
         pillow = f"Pillow reads it ({features.mode[row]}, {features.width[row]} × {features.height[row]})"
         zeros = f" ({int(features.zeroed[row]):,} bytes of it are zeros)" if features.zeroed[row] else ""
         message = f"{outcome.found}{zeros}; {pillow}, the model gets {outcome.sees}"
-        yield _file(code, catalog, row, message, f"{outcome.found}; {pillow}", "a picture that TensorFlow and Pillow read alike")
+        alike = "a picture that TensorFlow and Pillow read alike"
+        yield _file(codes[outcome.effect], catalog, row, message, f"{outcome.found}; {pillow}", alike)
 
 
 def _damage(catalog: Catalog, features: FeatureTable) -> Iterator[Finding | NotRun]:

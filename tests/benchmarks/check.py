@@ -61,6 +61,7 @@ def seed(root: Path, config: Config, files: int) -> None:
     columns["format"][:] = "JPEG"
     columns["mode"][:] = "RGB"
     columns["frames"][:] = 1
+    columns["loader"][:] = 1  # a picture that TensorFlow reads
     table = FeatureTable(**columns, failures=(None,) * files)
     with Cache(config) as cache:
         list(cache.known(root, find(root, config).paths))
