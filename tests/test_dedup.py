@@ -20,7 +20,7 @@ from dataaudit.dedup import hamming, relate
 from dataaudit.dedup.calibrate import Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import dihedral_hash
 from dataaudit.dedup.components import components
-from dataaudit.dedup.hamming import BITS, cover, pairs_within, plan_bands, searches_within
+from dataaudit.dedup.hamming import BITS, cover, pairs_within, plan_bands, searches_within, sorted_places
 from dataaudit.dedup.nominations import AFTER_HASHES, INVERSE, Nominations
 from dataaudit.dedup.threads import in_order
 from dataaudit.dedup.verify import SIDE, Answer, compare, turned
@@ -97,6 +97,13 @@ class TestHamming:
         before = threading.active_count()
         assert next(in_order(endless, 3)) == 0
         assert threading.active_count() == before
+
+    @pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+    def test_sorted_places_are_those_of_a_stable_sort(self, dtype):
+        keys = np.random.default_rng(0).integers(0, 50, 3000).astype(dtype)
+        keys[::7] = np.iinfo(dtype).max
+        assert sorted_places(keys).tolist() == np.argsort(keys, kind="stable").tolist()
+        assert sorted_places(keys[:0]).tolist() == []
 
     def test_a_bucket_of_equal_hashes_is_expanded_in_bounded_chunks(self, monkeypatch):
         monkeypatch.setattr(hamming, "_CHUNK", 1000)

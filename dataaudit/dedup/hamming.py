@@ -170,7 +170,7 @@ def _search_line(
     first_line = _first_line(band.width, band.radius)
     kept_of = _side_by_side(band.width, left)
     keys, query_keys = kept_of[_band_of(index, band)], kept_of[_band_of(queries, band)]
-    order, query_order = np.argsort(keys, kind="stable"), np.argsort(query_keys, kind="stable")
+    order, query_order = sorted_places(keys), sorted_places(query_keys)
     counts = np.bincount(keys, minlength=1 << left.bit_count())
     starts = np.cumsum(counts) - counts
     items = np.concatenate([index[order], np.zeros(counts.max(), np.uint64)])  # who is through reads on for a while
@@ -186,6 +186,19 @@ def _search_line(
                 query, place, difference = query[new], place[new], difference[new]  # noqa: PLW2901
             if len(query):
                 yield rows[query], order[place], difference
+
+
+def sorted_places(keys: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+    """Return the places of keys below 2³² from the least to the largest, of equal ones the first first; (n,).
+
+    What a stable ``argsort`` returns, in a quarter of the time: numbers of 64 bits, no two of them equal, are sorted in vectors.
+    """
+    numbered = keys.astype(np.uint64)
+    numbered <<= np.uint64(32)
+    numbered |= np.arange(len(keys), dtype=np.uint64)
+    numbered.sort()
+    numbered &= np.uint64(2**32 - 1)
+    return numbered.view(np.int64)
 
 
 def _compared(

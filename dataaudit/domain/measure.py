@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -117,8 +117,14 @@ class FeatureTable:
 
     def hex_digest(self, row: int) -> str:
         """Return the SHA-256 of row ``row`` as 64 hexadecimal digits; empty where the file could not be read."""
-        words = self.sha256[row]
-        return words.astype(">u8").tobytes().hex() if words.any() else ""
+        return next(self.hex_digests(slice(row, row + 1)))
+
+    def hex_digests(self, rows: slice = slice(None)) -> Iterator[str]:
+        """Yield that of every row, or of some."""
+        words = self.sha256[rows]
+        text = words.astype(">u8").tobytes().hex()
+        for place, known in enumerate(np.any(words, axis=1).tolist()):
+            yield text[64 * place : 64 * place + 64] if known else ""
 
     @staticmethod
     def concat(parts: Sequence[FeatureTable]) -> FeatureTable:

@@ -202,12 +202,9 @@ class Measurements:
         """Return the SHA-256, hexadecimal, of every sample's path, label, split and content digest, in path order."""
         digest, catalog = hashlib.sha256(), self.catalog
         labels, splits = (*catalog.classes, ""), (*ROLES, "")  # code -1 is the last one, empty
-        known: list[bool] = np.any(self.features.sha256, axis=1).tolist()
-        contents = self.features.sha256.astype(">u8").tobytes().hex()
-        codes = zip(catalog.paths, catalog.label_codes.tolist(), catalog.split_codes.tolist(), known, strict=True)
+        columns = catalog.paths, catalog.label_codes.tolist(), catalog.split_codes.tolist(), self.features.hex_digests()
         lines = (
-            f"{path}\0{labels[label]}\0{splits[split]}\0{contents[64 * row : 64 * row + 64] if is_known else ''}\n"
-            for row, (path, label, split, is_known) in enumerate(codes)
+            f"{path}\0{labels[label]}\0{splits[split]}\0{content}\n" for path, label, split, content in zip(*columns, strict=True)
         )
         while text := "".join(islice(lines, _LINES)):
             digest.update(text.encode("utf-8", "surrogateescape"))

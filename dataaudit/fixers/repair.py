@@ -141,9 +141,10 @@ class Straddling:
     ) -> None:
         """Find them; the arrays are those of :func:`repair`."""
         self.catalog, self.draft, self.twin, self.keys = measurements.catalog, draft, twin, keys
-        pool = np.flatnonzero((draft.codes == TRAIN) | (draft.codes == VAL))
-        in_train, in_val = (np.unique(unit_of_row[pool[draft.codes[pool] == split]]) for split in (TRAIN, VAL))
-        straddling = np.isin(unit_of_row, np.intersect1d(in_train, in_val)) & (draft.codes != NONE)
+        in_train, in_val = np.zeros((2, len(unit_of_row)), bool)  # units; one is called by one of its rows
+        in_train[unit_of_row[draft.codes == TRAIN]] = True
+        in_val[unit_of_row[draft.codes == VAL]] = True
+        straddling = (in_train & in_val)[unit_of_row] & (draft.codes != NONE)
         self.units = Units.of(self.catalog, unit_of_row, keys, straddling)
         whole = Units.of(self.catalog, unit_of_row, keys, (draft.codes == TRAIN) | (draft.codes == VAL))
         self.rank = {int(code): rank for rank, code in enumerate(whole.classes)}

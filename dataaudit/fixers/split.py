@@ -51,7 +51,7 @@ def make_split(measurements: Measurements, config: Config) -> SplitPlan:
         twins(measurements),
         row_keys(measurements.features, config.seed),
     )
-    digests = tuple(measurements.features.hex_digest(row) for row in range(len(catalog)))
+    digests = tuple(measurements.features.hex_digests())
     plan = None if config.previous is None else read_previous(config.previous)
     if plan is not None:
         earlier = found_again(catalog, digests, plan)

@@ -217,8 +217,10 @@ def _same_code(codes: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64
 
 def _same_bytes(features: FeatureTable) -> NDArray[np.int64]:
     """Edges that chain the rows with the same SHA-256; files that could not be read (zeros) chain nothing."""
-    order = np.lexsort(features.sha256.T)
-    order = order[features.sha256[order].any(1)]
+    first = features.sha256[:, 0]
+    word = np.sort(first)
+    several = np.flatnonzero(np.isin(first, word[1:][word[1:] == word[:-1]]) & features.sha256.any(1))
+    order = several[np.lexsort(features.sha256[several].T)]
     linked = (features.sha256[order[1:]] == features.sha256[order[:-1]]).all(1)
     return np.stack([order[:-1][linked], order[1:][linked]]).astype(np.int64)
 

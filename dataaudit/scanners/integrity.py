@@ -141,8 +141,7 @@ def _changed(catalog: Catalog, features: FeatureTable) -> Iterator[Finding | Not
         why = "not-applicable: no committed digests (--manifest-hashes FILE, or a manifest with a column sha256)"
         yield from (NotRun(rule(code), why) for code in ("INT123", "INT124"))
         return
-    for row, listed in enumerate(hashes.digests):
-        found = features.hex_digest(row)
+    for row, (listed, found) in enumerate(zip(hashes.digests, features.hex_digests(), strict=True)):
         if not listed:
             yield _file("INT124", catalog, row, f"{hashes.name} does not list it", "no digest", f"a line in {hashes.name}")
         elif found and found != listed:
