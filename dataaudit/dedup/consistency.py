@@ -36,8 +36,9 @@ _TOLERANCE: Final = 2.0  # pixels of the 72-px view
 _LEAST_AREA: Final = 60.0  # square pixels of the parallelogram of three points: less says nothing of a map
 _SQUEEZE: Final = 2.2  # largest singular value over smallest: more is no believable map
 _GROWTH: Final = 16.0  # of areas, either way
-_BLOCK: Final = 256  # pairs at a time: 8 MiB a thread, 60 where all are copies; threads with 32 wait for one another (measured)
-_AT_ONCE: Final = 1 << 15  # bit strings compared at a time: they stay in the processor's cache
+_BLOCK: Final = 512  # pairs at a time: 16 MiB a thread; threads with fewer wait for one another (measured) …
+_MAPPED: Final = 256  # … and whose maps are tried at a time: 60 MiB more where all are copies
+_AT_ONCE: Final = 1 << 17  # bit strings compared at a time: they stay in the processor's cache
 _NONE: Final = 255
 
 
@@ -113,8 +114,10 @@ def agreed(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Agreed:
 def _block(a: NDArray[np.uint8], b: NDArray[np.uint8], drawn: int) -> NDArray[np.int64]:
     best = np.zeros(len(a), np.int64)
     for _, points_a, points_b, valid in _both_ways(a, b):
-        pair, agree = _maps(points_a, points_b, valid, drawn)
-        np.maximum.at(best, pair, agree.sum(axis=1))
+        for start in range(0, len(a), _MAPPED):
+            some = slice(start, start + _MAPPED)
+            pair, agree = _maps(points_a[some], points_b[some], valid[some], drawn)
+            np.maximum.at(best[some], pair, agree.sum(axis=1))
     return best
 
 
