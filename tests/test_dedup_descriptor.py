@@ -136,19 +136,21 @@ def test_a_small_memory_limit_is_the_files_not_the_libraries(tmp_path):
     assert [[catalog.paths[row] for row in group] for group in graph.groups()] == [["a/03.png", "b/turned.png"]]
 
 
-def test_how_many_local_features_are_asked_depends_on_who_is_the_nearest(monkeypatch):
-    """Six where one is the nearest of the other, fewer if the score is high; seven, of what is promising, elsewhere."""
+def test_how_many_local_features_are_asked_depends_on_the_place(monkeypatch):
+    """Six at the first places, fewer at the very first if the score is high, seven, of what is promising, at others."""
     config = Config()
-    cases = [  # the nearest, score, features that agree, promising; and whether the pair stands
-        (True, 0.0, 6, False, True),
-        (True, 0.0, 5, True, False),
-        (True, 0.9, 3, False, True),
-        (True, 0.05, 5, False, False),  # by the threshold of a small dataset it would be high
-        (False, 0.9, 6, True, False),
-        (False, 0.0, 7, True, True),
-        (False, 0.0, 9, False, False),
+    cases = [  # place, score, features that agree, promising; and whether the pair stands
+        (1, 0.0, 6, False, True),
+        (1, 0.9, 5, True, False),
+        (0, 0.0, 5, True, False),
+        (0, 0.9, 3, False, True),
+        (0, 0.05, 5, False, False),  # by the threshold of a small dataset it would be high
+        (2, 0.0, 6, False, True),
+        (3, 0.9, 6, True, False),
+        (3, 0.0, 7, True, True),
+        (3, 0.0, 9, False, False),
     ]
-    first, score, agree, promising, expected = (np.array(column) for column in zip(*cases, strict=True))
+    place, score, agree, promising, expected = (np.array(column) for column in zip(*cases, strict=True))
     rows = np.arange(len(cases))
     monkeypatch.setattr(candidates, "agreement", lambda _, a, b, __: agree[np.minimum(a, b)])
     monkeypatch.setattr(candidates, "promising", lambda _, a, b, __: promising[np.minimum(a, b)])
@@ -156,7 +158,7 @@ def test_how_many_local_features_are_asked_depends_on_who_is_the_nearest(monkeyp
     features = SimpleNamespace(keypoints=None, sha256=np.random.default_rng(0).integers(0, 9, (2 * len(rows), 4), np.uint64))
 
     def stand(few: np.ndarray) -> list[bool]:
-        return candidates.borne_out(features, few, rows, others, score, first, -0.2, config).tolist()
+        return candidates.borne_out(features, few, rows, others, score, place, -0.2, config).tolist()
 
     assert stand(np.zeros(2 * len(rows), bool)) == expected.tolist()
     for side in (rows, others):

@@ -76,14 +76,15 @@ def test_it_finds_what_looking_at_everything_finds(seed, count, monkeypatch):
     assert scored(found) == pytest.approx(expected, abs=1e-6)
 
 
-def test_it_asks_about_each_pair_which_to_keep_and_again_where_one_proves_the_nearest(monkeypatch):
+def test_it_asks_about_each_pair_which_to_keep_and_again_where_it_proves_one_of_the_first(monkeypatch):
     monkeypatch.setattr(neighbours, "_ROWS", 50)
+    monkeypatch.setattr(neighbours, "FIRST", 2)
     vectors, order = clustered(4, 330), np.random.default_rng(4).permutation(330)
     asked, said = [], {}
 
-    def keep(a: np.ndarray, b: np.ndarray, score: np.ndarray, first: np.ndarray) -> np.ndarray:
+    def keep(a: np.ndarray, b: np.ndarray, score: np.ndarray, place: np.ndarray) -> np.ndarray:
         asked.append(scored(neighbours.Neighbours(a, b, score)))
-        for *rows, where in zip(a.tolist(), b.tolist(), first.tolist(), strict=True):
+        for *rows, where in zip(a.tolist(), b.tolist(), place.tolist(), strict=True):
             said.setdefault(tuple(rows), []).append(where)
         return (a + b) % 2 == 0
 
@@ -94,16 +95,19 @@ def test_it_asks_about_each_pair_which_to_keep_and_again_where_one_proves_the_ne
     assert len(everything) > len(found) > 50
     places = lists(vectors, order, 5, -0.5)
     for (a, b), answers in said.items():
-        assert answers[-1] == (b in list(places[a])[:1] or a in list(places[b])[:1])
+        true = min(list(places[i]).index(j) for i, j in ((a, b), (b, a)) if j in places[i])
+        assert answers[-1] == true or 0 < true <= answers[-1], (answers, true)
+        assert (answers[-1] < 2) == (true < 2)
+        assert (answers[-1] == 0) == (true == 0)
     again = [answers for answers in said.values() if len(answers) > 1]
     assert len(again) > 5
-    assert all(answers == [False, True] for answers in again)
+    assert all(len(answers) == 2 and (answers[1] == 0 < answers[0] or answers[1] < 2 <= answers[0]) for answers in again)
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
 @pytest.mark.parametrize("index", [False, True])
-def test_what_stands_as_the_nearest_depends_on_no_block(count, index, monkeypatch):
-    """What is kept the more readily where one is the nearest of the other: the slow twin knows every place."""
+def test_what_stands_by_its_place_depends_on_no_block(count, index, monkeypatch):
+    """What is kept the more readily the better its place: the slow twin knows every place."""
     monkeypatch.setattr(neighbours, "_COLUMNS", 64)
     monkeypatch.setattr(neighbours, "_BLOCK", 90)
     monkeypatch.setattr(neighbours, "SAMPLED", 50)
@@ -111,8 +115,8 @@ def test_what_stands_as_the_nearest_depends_on_no_block(count, index, monkeypatc
     vectors, order = clustered(6, 330), np.random.default_rng(6).permutation(330)
     luck = np.random.default_rng(7).integers(0, 5, (330, 330))
 
-    def keep(a: np.ndarray, b: np.ndarray, _score: np.ndarray, first: np.ndarray) -> np.ndarray:
-        return luck[a, b] <= np.where(first, 3, 1)
+    def keep(a: np.ndarray, b: np.ndarray, _score: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return luck[a, b] <= np.where(place == 0, 3, np.where(place < neighbours.FIRST, 2, 1))
 
     found = []
     for rows in (7, 50, 1024):
@@ -125,7 +129,7 @@ def test_what_stands_as_the_nearest_depends_on_no_block(count, index, monkeypatc
         for i, others in lists(vectors, order, count, 0.05).items():
             for place, j in enumerate(others):
                 places[pair(i, j)] = min(place, places.get(pair(i, j), count))
-        wanted = {p for p, place in places.items() if keep(*np.array(p), np.array(0.0), np.array(place == 0))}
+        wanted = {p for p, place in places.items() if keep(*np.array(p), np.array(0.0), np.array(place))}
         assert found[0].keys() == wanted
 
 

@@ -16,7 +16,7 @@ from dataaudit.dedup.consistency import agreement, promising
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
-from dataaudit.dedup.neighbours import nearest
+from dataaudit.dedup.neighbours import FIRST, nearest
 from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
@@ -100,9 +100,9 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     least, few = descriptor_least(len(rows), config), few_keypoints(features, rows)
 
     def keep(
-        a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64], first: NDArray[np.bool_]
+        a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64], place: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        return borne_out(features, few, rows[a], rows[b], score, first, least, config)
+        return borne_out(features, few, rows[a], rows[b], score, place, least, config)
 
     found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least, keep)
     return replace(by_score(features, rows[found.a], rows[found.b], found.score), index_recall=found.recall)
@@ -140,25 +140,25 @@ def borne_out(
     a: NDArray[np.int64],
     b: NDArray[np.int64],
     score: NDArray[np.float64],
-    first: NDArray[np.bool_],
+    place: NDArray[np.int64],
     least: float,
     config: Config,
 ) -> NDArray[np.bool_]:
     """Return which pairs, ``a < b``, near by descriptor, the local features of both bear out, where neither has too ``few``.
 
-    Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. Where one is *the* nearest
-    of the other, ``first``, fewer have to agree the higher the score is above ``least``, or above what that is among 10,000
-    pictures if that is more: the features of fine, even textures are not the same at another scale. Elsewhere one more has
-    to, and they must be promising before all their features are asked.
+    Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. Where one is the other's
+    nearest, at ``place`` 0, fewer have to agree the higher the score is above ``least``, or above what that is among 10,000
+    pictures if that is more: the features of fine, even textures are not the same at another scale. Where neither is among
+    the other's first, one more has to, and they must be promising before all their features are asked.
     """
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
     above = score - max(least, config.descriptor_score)
     fewer = np.maximum(_A_FAR * (above / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
-    needed = config.agreement - np.where(first, fewer, -1.0)
+    needed = config.agreement - np.where(place == 0, fewer, 0.0) + (place >= FIRST)
     a, b = in_order_of_content(features, a, b)
     hopeful = ~unheard
-    doubted = hopeful & ~first
+    doubted = hopeful & (place >= FIRST)
     hopeful[doubted] = promising(features.keypoints, a[doubted], b[doubted], config.workers)
     asked = np.flatnonzero(hopeful)
     agreeing = agreement(features.keypoints, a[asked], b[asked], config.workers)

@@ -86,8 +86,8 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
     _, once = np.unique(np.minimum(a, b) * len(features) + np.maximum(a, b), return_index=True)
     a, b, score = np.minimum(a, b)[once], np.maximum(a, b)[once], score[once]
-    first = np.ones(len(a), bool)  # perhaps, among the nearest of the others
-    kept = borne_out(features, few_keypoints(features, np.union1d(a, b)), a, b, score, first, least, config)
+    place = np.zeros(len(a), np.int64)  # perhaps, among the nearest of the others
+    kept = borne_out(features, few_keypoints(features, np.union1d(a, b)), a, b, score, place, least, config)
     return by_score(features, a[kept], b[kept], score[kept])
 
 
