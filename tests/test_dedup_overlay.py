@@ -29,12 +29,25 @@ THRESHOLDS = Thresholds.of(Config())
 
 def test_little_that_is_alike_around_a_region_proves_nothing():
     """Two subjects on one floor: registered by the floor, of which each covers much."""
-    around = Covered((0.2, 0.1, 0.6, 0.55), 0.33, ((0.2, 0.1, 0.6, 0.55),), 0.99, 0.96, 0.5, 0.9, located=True)
+    around = Covered((0.2, 0.1, 0.6, 0.55), 0.33, ((0.2, 0.1, 0.6, 0.55),), 0.99, 0.97, 0.5, 0.9, located=True)
     verdicts = [
         THRESHOLDS.verdict(Answer(0.9, 0.1, (99, 99), overlap=overlap, registered=True, covered=around))
         for overlap in (0.72, 0.8)
     ]
     assert verdicts == ["probable", "proved"]
+
+
+def test_what_is_alike_but_for_a_region_must_be_the_same_around_it():
+    """Two motorbikes of one make, the same studio and another tank; the bounds are what a registration is asked, and closer."""
+    box = (0.3, 0.3, 0.3, 0.2)
+    verdicts = [
+        THRESHOLDS.verdict(
+            Answer(0.95, 0.85, (99, 99), registered=True, covered=Covered(box, 0.06, (box,), *found, 0.7, 0.9, located=True))
+        )
+        for found in ((0.982, 0.958), (0.995, 0.967), (0.987, 0.98), (0.989, 0.969), (0.95, 0.9))
+    ]
+    assert verdicts == ["probable", "probable", "probable", "proved", "probable"]
+    assert THRESHOLDS.verdict(Answer(0.972, 0.925, (99, 99), registered=True, located=True)) == "proved"
 
 
 def covered(image: Image.Image, box: tuple[float, float, float, float], patch: Image.Image | str) -> Image.Image:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
+    from dataaudit.dedup.overlay import Bound
     from dataaudit.dedup.verify import Answer
     from dataaudit.domain import FeatureTable, Verdict
 
@@ -36,10 +37,6 @@ _SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells 
 _NEARLY: Final = 0.75  # of the way from probable to proved: what pictures alike but for a region must reach to be probable
 _LEAST_SHARED: Final = 0.4  # of b, where a region differs: two subjects on one floor share less than a copy and its overlay
 _HIGHEST: Final = 0.9999  # a correlation of 1 has no z
-
-
-Bound = tuple[float, float]
-"""Local correlations: median and lower quartile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +79,12 @@ class Thresholds:
         if answer.covered is None:
             sure = answer.reaches(proved) and answer.located
             return "proved" if sure else "probable" if answer.reaches(probable) else None
-        # What a region hides is taken out of the comparison, so the rest is asked what a registration is asked.
         if answer.shared >= _LEAST_SHARED and answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
         nearly = tuple(
             low + _NEARLY * (high - low) for low, high in zip(self.registered_probable, self.registered_proved, strict=True)
         )
-        return "probable" if answer.covered.proves((nearly[0], nearly[1])) or answer.reaches(probable) else None
+        return "probable" if answer.covered.reaches((nearly[0], nearly[1])) or answer.reaches(probable) else None
 
 
 def unlike_pairs(

@@ -50,7 +50,8 @@ NEAR: Final = (6, 15)
 """The first and last of the nearest background pictures whose mean cosine is a picture's nearness."""
 FIRST: Final = 3
 """The nearest of a picture that are not doubted at first sight: of 13,199 copies that six local features
-bear out 97.9 % are among those of one of the two."""
+bear out 97.9 % are among those of one of the two. Of a copy with holes or text in it the stronger corners, by which others are
+doubted, are those of what covers it: of six holes in a picture 14 features agree, and none of the stronger half."""
 _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
 _BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large

@@ -24,6 +24,7 @@ from dataaudit.dedup.overlay import (
     ENOUGH_TEXTURE,
     UNLIKE,
     Covered,
+    closer,
     find_covered,
     find_marks,
     located,
@@ -150,7 +151,7 @@ def answer(question: Question) -> Answer:
         return best
     coarse = _answered(a.halved(), b.halved(), question)
     enough = question.enough_registered if coarse.registered else question.enough
-    proved = coarse.comparable and coarse.covered is None and coarse.reaches(_closer(_COARSELY, enough))
+    proved = coarse.comparable and coarse.covered is None and coarse.reaches(closer(_COARSELY, enough))
     return coarse if proved else best
 
 
@@ -290,13 +291,8 @@ def _but_for_marks(
     rest = windows.compared(a, b, unmarked, _SHOWN)
     corners = _alike_corners(rest, unmarked)
     covered = None if corners is None else without_marks(rest, corners, marked, int(whole.counted.sum()), float(shown.mean()))
-    proved = covered is not None and covered.proves(_closer(_UNMARKED, question.enough_registered))
+    proved = covered is not None and covered.reaches(closer(_UNMARKED, question.enough_registered))
     return replace(answer, covered=covered) if proved else answer
-
-
-def _closer(share: float, bound: tuple[float, float]) -> tuple[float, float]:
-    """Return median and quartile that leave only a share of what ``bound`` leaves to 1."""
-    return 1.0 - share * (1.0 - bound[0]), 1.0 - share * (1.0 - bound[1])
 
 
 def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
