@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dataaudit.dedup import consistency
 from dataaudit.dedup.consistency import agreed, agreement, promising
 from dataaudit.features.keypoints import _WANTED, COUNT, STRONGER, WIDTH, local_features, view_of
 from pictures import photo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def features_of(image: Image.Image) -> np.ndarray:
@@ -85,12 +90,24 @@ def test_the_matches_that_agree_lie_where_the_copy_was_moved_to(*, mirrored: boo
     assert np.abs(back - np.column_stack([x - 20, y - 10])).max() < 6
 
 
-def test_threads_change_nothing() -> None:
+@pytest.mark.parametrize("count", [agreement, promising])
+def test_threads_and_blocks_change_nothing(count: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     features = np.stack([features_of(photo(seed, (160, 120))) for seed in range(12)])
     first, second = np.divmod(np.arange(144), 12)
-    expected = agreement(features, first, second)
-    assert agreement(features, first, second, 3).tolist() == expected.tolist()
-    assert agreement(features, first[::-1], second[::-1]).tolist() == expected[::-1].tolist()  # nor does the block
+    expected = count(features, first, second)
+    monkeypatch.setattr(consistency, "_BLOCK", 20)
+    monkeypatch.setattr(consistency, "_MAPPED", 7)
+    monkeypatch.setattr(consistency, "_AT_ONCE", 4000)
+    assert count(features, first, second, 3).tolist() == expected.tolist()
+    assert count(features, first[::-1], second[::-1]).tolist() == expected[::-1].tolist()
+
+
+def test_a_batch_has_the_features_of_its_pictures() -> None:
+    shown = [photo(1, (300, 200)), Image.new("L", (90, 90), 40), photo(2, (1, 80)), photo(3, (40, 400)), photo(1, (300, 200))]
+    batch = local_features([view_of(image.convert("L")) for image in shown])
+    assert np.array_equal(batch, np.stack([features_of(image) for image in shown]))
+    assert [bool(features.any()) for features in batch] == [True, False, False, True, True]
+    assert local_features([]).shape == (0, COUNT, WIDTH)
 
 
 def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool, drawn: int = 12) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from dataaudit.domain import NONE, ROLES, Failure
 from dataaudit.errors import PlanError
 from dataaudit.fixers.split import make_split
 from dataaudit.fixers.stratify import differ
-from dataaudit.fixers.units import join, once, row_keys, twins
+from dataaudit.fixers.units import _same_bytes, join, once, row_keys, twins
 from dataaudit.scanners import judge
 from dataaudit.scanners.copy_groups import counted_once
 from measurements import make, rows_of
@@ -182,6 +183,15 @@ def test_units_are_the_components_a_slow_twin_finds(dataset):
         assert found.tolist() == unit
     else:
         assert all(found[a] == found[b] for a, b in linked)
+
+
+def test_the_same_bytes_are_the_same_in_every_word_of_their_digest():
+    words = np.array(
+        [[1, 2, 3, 4], [1, 2, 3, 5], [0, 0, 0, 0], [1, 2, 3, 4], [0, 0, 0, 0], [0, 7, 0, 0], [9, 1, 1, 1], [0, 7, 0, 0]],
+        np.uint64,
+    )
+    pairs = _same_bytes(SimpleNamespace(sha256=words)).T.tolist()
+    assert sorted(map(sorted, pairs)) == [[0, 3], [5, 7]]
 
 
 @few

@@ -46,7 +46,8 @@ __all__ = ["relate"]
 _NEIGHBOURS: Final = 8
 """Nominations of a picture that are verified in the first round, the closest first. A later round asks only about
 pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
-_BATCH: Final = 64  # questions at a time, at most: of few each worker gets its share
+_BATCH: Final = 64  # questions at a time: of fewer each worker gets its share …
+_LEAST_BATCH: Final = 16  # … if it is worth starting one
 _SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
@@ -214,7 +215,7 @@ class _Verifier:
             yield from self._memory.answers(list(zip(a, b, strict=True)), questions, self._asked)
 
     def _asked(self, questions: Sequence[Question]) -> Iterator[Answer | None]:
-        size = max(1, min(_BATCH, -(-len(questions) // self._workers)))
+        size = min(_BATCH, max(_LEAST_BATCH, -(-len(questions) // self._workers)))
         for _, answers in self._engine.map_batches(answer_all, questions, batch_size=size):
             yield from (None,) if isinstance(answers, Lost) else answers
 

@@ -191,7 +191,8 @@ def _search_line(
 def sorted_places(keys: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
     """Return the places of keys below 2³² from the least to the largest, of equal ones the first first; (n,).
 
-    What a stable ``argsort`` returns, in a quarter of the time: numbers of 64 bits, no two of them equal, are sorted in vectors.
+    What a stable ``argsort`` returns, of a million keys of 32 bits in a fifth of the time: numbers of 64 bits, no two of them
+    equal, are sorted in vectors. (Of 16 bits, which NumPy sorts by their digits, in about the same.)
     """
     numbered = keys.astype(np.uint64)
     numbered <<= np.uint64(32)
@@ -252,7 +253,7 @@ def _band_of(hashes: NDArray[np.uint64], band: Band) -> NDArray[np.uint32]:
 def _side_by_side(width: int, kept: int) -> NDArray[np.uint16] | NDArray[np.uint32]:
     """Return for every number of ``width`` bits its bits of ``kept``, a mask, side by side; (2^width,).
 
-    As narrow as they fit: narrow numbers are sorted fastest.
+    As narrow as they fit, so that the table stays in the processor's cache.
     """
     numbers = np.arange(1 << width, dtype=np.uint32)
     places = [place for place in range(width) if kept >> place & 1]

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
     from dataaudit.dedup.windows import Compared, Grid
 
-__all__ = ["ALIKE", "ENOUGH_TEXTURE", "UNLIKE", "Covered", "find_covered", "find_marks", "located", "summary", "without_marks"]
+__all__ = [
+    "ALIKE",
+    "ENOUGH_TEXTURE",
+    "UNLIKE",
+    "Bound",
+    "Covered",
+    "closer",
+    "find_covered",
+    "find_marks",
+    "located",
+    "summary",
+    "without_marks",
+]
 
 ENOUGH_TEXTURE: Final = 10
 """Textured windows, of 676 (128 px) or 100 (64 px), that a picture must have to be compared; as many must be alike around what is
@@ -38,7 +50,7 @@ _FEWEST_UNLIKE: Final = 4  # windows with unlike ones on all four sides
 _LEAST_UNCOVERED, _LEAST_SPREAD, _LARGEST_REGION = 0.1, 0.3, 0.48
 _LEAST_RIM, _SAME = 0.05, 0.98  # less is enough if it is the same, not only alike …
 _LARGEST_PART, _AMONG = 0.2, 0.6  # … and a larger region, if it falls into such parts, among what spans so much
-_UNCOVERED: Final = 0.4  # of what a registration may leave to 1 …: see Covered.proves
+_CLOSER: Final = 0.4  # of what a registration may leave to 1, what is not covered may
 _TELLING: Final = 2.0  # grey levels of a band-passed pixel from which it tells a gain, or may be a mark
 _FEWEST_TELLING: Final = 200  # pixels
 _OUTLYING: Final = 4.0  # standard deviations from which a pixel is marked
@@ -87,7 +99,7 @@ class Covered:
         were under .982 and .958, of 471 copies of Caltech-101 under patches, logos, emojis and erased boxes 1 in 100 under
         .995 and .986.
         """
-        return self.reaches(closer(_UNCOVERED, registered))
+        return self.reaches(closer(_CLOSER, registered))
 
 
 def closer(share: float, bound: Bound) -> Bound:

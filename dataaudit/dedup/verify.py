@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataaudit.dedup.align import Registration
+    from dataaudit.dedup.overlay import Bound
     from dataaudit.dedup.seen import Seen
 
 _SHOWN: Final = 0.6  # share of a window that must be shown
@@ -69,10 +70,10 @@ class Question:
     """Tried as they are, in order; may be empty."""
     align: bool
     """Whether to register a onto b, look for marks and compare coarse details where no orientation is as alike as ``enough``."""
-    enough: tuple[float, float]
+    enough: Bound
     """Median and quartile that need no registration."""
-    enough_registered: tuple[float, float]
-    """Those that need no better one; also asked of what is not covered, and of a guessed orientation."""
+    enough_registered: Bound
+    """Those that need no better one; also asked of a guessed orientation; of what is not covered more (``Covered.proves``)."""
     max_pixels: int
     guessed: bool = False
     """Whether no more than a guess stands behind the orientations: they are asked what a registration is asked."""
@@ -120,7 +121,7 @@ class Answer:
         """The share of b in which both show the same: all that a shows of it but the region in which they differ."""
         return self.overlap - (0.0 if self.covered is None else self.covered.hidden)
 
-    def reaches(self, thresholds: tuple[float, float]) -> bool:
+    def reaches(self, thresholds: Bound) -> bool:
         """Whether median and quartile are at least the given ones."""
         return self.median >= thresholds[0] and self.quartile >= thresholds[1]
 

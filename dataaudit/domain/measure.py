@@ -117,14 +117,14 @@ class FeatureTable:
 
     def hex_digest(self, row: int) -> str:
         """Return the SHA-256 of row ``row`` as 64 hexadecimal digits; empty where the file could not be read."""
-        return next(self.hex_digests(slice(row, row + 1)))
+        words = self.sha256[row]
+        return words.astype(">u8").tobytes().hex() if words.any() else ""
 
-    def hex_digests(self, rows: slice = slice(None)) -> Iterator[str]:
-        """Yield that of every row, or of some."""
-        words = self.sha256[rows]
-        text = words.astype(">u8").tobytes().hex()
-        for place, known in enumerate(np.any(words, axis=1).tolist()):
-            yield text[64 * place : 64 * place + 64] if known else ""
+    def hex_digests(self) -> Iterator[str]:
+        """Yield what :meth:`hex_digest` returns of each row; of many, in a tenth of the time."""
+        text = self.sha256.astype(">u8").tobytes().hex()
+        for row, known in enumerate(np.any(self.sha256, axis=1).tolist()):
+            yield text[64 * row : 64 * row + 64] if known else ""
 
     @staticmethod
     def concat(parts: Sequence[FeatureTable]) -> FeatureTable:

@@ -148,7 +148,7 @@ def _runs(rows: NDArray[np.intp], places: NDArray[np.intp]) -> Iterator[tuple[_R
 
 @dataclass(slots=True)
 class _Row:
-    """What one file gave; the hashes and descriptors of a batch are made together, so what they need waits here."""
+    """What one file gave; hashes, descriptors and local features of a batch are made together, so what they need waits here."""
 
     failure: Failure | None = None
     known: FeatureTable | None = None
@@ -173,8 +173,16 @@ class _Row:
 
 
 def prepare() -> None:
-    """Import all that a batch needs. In a worker, ahead of the first."""
-    from dataaudit.features import decode, descriptor, keypoints, loader, properties  # noqa: F401, PLC0415 - the workers' business
+    """Import and load all that a batch needs. In a worker, ahead of the first."""
+    from dataaudit.features import (  # noqa: PLC0415 - the workers' business
+        decode,
+        descriptor,
+        hashes,  # noqa: F401
+        keypoints,
+        loader,  # noqa: F401
+        properties,  # noqa: F401
+        views,  # noqa: F401
+    )
 
     decode.prepare()
     descriptor.prepare()
@@ -266,7 +274,9 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         squashed = [picture.squashed for picture in pictures if picture.squashed is not None]
         if squashed:
             table.descriptor[places] = describe(squashed)
-            table.keypoints[places] = local_features([picture.view for picture in pictures if picture.view is not None])
+            table.keypoints[places] = local_features(
+                [picture.corner_view for picture in pictures if picture.corner_view is not None]
+            )
     return table
 
 

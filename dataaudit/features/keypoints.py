@@ -103,7 +103,7 @@ def _corners(view: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int
     for (scale, wanted), size in zip(_WANTED.items(), sizes, strict=True):
         level = view if scale == 1 else cv2.resize(view, size, interpolation=cv2.INTER_AREA)
         found = cv2.goodFeaturesToTrack(level, left if scale == min(_WANTED) else wanted, _QUALITY, _APART)
-        corners = np.zeros((0, 2), np.float32) if found is None else found[:, 0]
+        corners = np.zeros((0, 2), np.float32) if found is None else found[:, 0]  # whole pixels
         points.append((corners + 0.5) / scale - 0.5)
         places.append(corners + np.array([_BORDER, top + _BORDER], np.float32))
         padded = cv2.copyMakeBorder(cv2.blur(level, (3, 3)), *(4 * [_BORDER]), cv2.BORDER_REFLECT_101)

@@ -42,8 +42,8 @@ class Thumbnails:
     """Mode RGB, 64×64, the measured picture's own pixels on a regular grid."""
     squashed: NDArray[np.uint8] | None
     """(64, 64, 3) as the copy descriptor sees it, if it is to."""
-    view: NDArray[np.uint8] | None
-    """What its local features are those of, likewise."""
+    corner_view: NDArray[np.uint8] | None
+    """(height, width) what its local features are those of (``keypoints.view_of``), likewise."""
     pixels: bytes
     """Size and pixels of a measured picture that is no larger than 128×128, of which the views would tell less."""
 

@@ -217,7 +217,7 @@ def _same_code(codes: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64
 
 def _same_bytes(features: FeatureTable) -> NDArray[np.int64]:
     """Edges that chain the rows with the same SHA-256; files that could not be read (zeros) chain nothing."""
-    first = features.sha256[:, 0]
+    first = features.sha256[:, 0]  # sorted alone it says who may have an equal: few
     word = np.sort(first)
     several = np.flatnonzero(np.isin(first, word[1:][word[1:] == word[:-1]]) & features.sha256.any(1))
     order = several[np.lexsort(features.sha256[several].T)]
