@@ -15,7 +15,7 @@ from dataaudit.catalog.hashes import hash_list, read_hashes
 from dataaudit.catalog.keras_split import split_as_keras
 from dataaudit.catalog.manifest import METADATA_NAMES, find_manifest, find_metadata, overlay, place_listed
 from dataaudit.catalog.unsupported import check_supported
-from dataaudit.catalog.walk import IMAGE_ENDINGS, Tree, by_bytes, is_image_name, walk_tree
+from dataaudit.catalog.walk import IMAGE_ENDINGS, Tree, by_bytes, walk_tree
 from dataaudit.domain import NONE, ROLES, Catalog, Skipped
 from dataaudit.errors import LayoutError, UsageError
 
@@ -54,7 +54,8 @@ def find(dataset: Path, config: Config) -> Catalog:
     group_by = parse_group_by(config.group_by)
     root = _root(dataset)
     tree = walk_tree(str(root), follow_links=config.follow_links)
-    images = [path for path in tree.files if is_image_name(path)]
+    others = frozenset(tree.others)
+    images = [path for path in tree.files if path not in others]
     placement, read = _place(root, tree, images, roles, config, group_by)
     drawn = None
     if config.keras_split is not None:
@@ -67,8 +68,7 @@ def find(dataset: Path, config: Config) -> Catalog:
         read |= _within(root, find_manifest(root, config.manifest_hashes))
     paths = by_bytes(placement.places)
     keys = group_keys(group_by, paths, placement.groups)
-    others = _not_images(tree, read)
-    skipped = sorted((*tree.skipped, *placement.skipped, *others), key=lambda entry: os.fsencode(entry.path))
+    skipped = sorted((*tree.skipped, *placement.skipped, *_not_images(tree, read)), key=lambda entry: os.fsencode(entry.path))
     hashes = _hashes(root, tree, placement, config, paths)
     return replace(_catalog(root, tree, placement, paths, keys, skipped), keras_split=drawn, hashes=hashes)
 
@@ -132,8 +132,8 @@ def _within(root: Path, table: Path) -> set[str]:
 def _not_images(tree: Tree, read: Iterable[str]) -> Iterable[Skipped]:
     """Yield the files that have no image's name, but for the tables that were read."""
     tables = frozenset(read)
-    for path in tree.files:
-        if is_image_name(path) or path in tables:
+    for path in tree.others:
+        if path in tables:
             continue
         if path.rpartition("/")[2] in METADATA_NAMES:
             reason = "not read: metadata counts at the top or in a split folder, with a column 'file_name', without --manifest"

@@ -113,15 +113,15 @@ def place(images: Iterable[str], folders: Iterable[str], roles: Roles) -> Placem
         The placement; images at the top, outside all folders, are in ``skipped``.
     """
     images = list(images)
-    tops = sorted({folder.partition("/")[0] for folder in {path[: max(path.rfind("/"), 0)] for path in images} if folder})
+    folder_of = [path.rpartition("/")[0] for path in images]
+    tops = sorted({folder.partition("/")[0] for folder in set(folder_of) if folder})
     by_name = {top: roles.role(top) for top in {*tops, *(folder for folder in folders if "/" not in folder)}}
     strangers = [top for top in tops if by_name[top] is None]
     is_split = bool(tops) and not strangers
     known: dict[str, Place] = {}  # one object a folder, not one a file
     places: dict[str, Place] = {}
     skipped = []
-    for path in images:
-        folder = path[: max(path.rfind("/"), 0)]
+    for path, folder in zip(images, folder_of, strict=True):
         there = known.get(folder)
         if there is None:
             if not folder:
@@ -200,7 +200,7 @@ def class_folders(tree: Tree, placement: Placement) -> tuple[ClassFolder, ...]:
     holders: dict[str, Role | None] = dict(placement.split_folders) if placement.split_folders else {"": None}
     depth = 1 if placement.split_folders else 0
     counts: Counter[str] = Counter()
-    for folder, files in Counter(path[: max(path.rfind("/"), 0)] for path in placement.places).items():
+    for folder, files in Counter([path.rpartition("/")[0] for path in placement.places]).items():
         counts["/".join(folder.split("/", depth + 1)[: depth + 1])] += files
     inside = ("/".join(entry.path.split("/", depth + 1)[: depth + 1]) for entry in tree.skipped if is_image_name(entry.path))
     phantom_counts = Counter(inside)

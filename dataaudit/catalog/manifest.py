@@ -125,7 +125,7 @@ def find_metadata(root: Path, tree: Tree, roles: Roles) -> tuple[Metadata, ...]:
         LayoutError: if a table holds boxes and no labels.
     """
     found: list[Metadata] = []
-    for path in tree.files:
+    for path in tree.others:
         folder, _, name = path.rpartition("/")
         if name not in METADATA_NAMES or "/" in folder or (folder and roles.role(folder) is None):
             continue

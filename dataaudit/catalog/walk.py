@@ -51,6 +51,8 @@ class Tree:
 
     files: tuple[str, ...]
     """Regular files and links to them, but for hidden and system files and those in phantom folders."""
+    others: tuple[str, ...]
+    """Those of them whose names do not end as an image's."""
     folders: tuple[str, ...]
     """Folders walked, but for phantom folders, what lies in them, and the root."""
     phantoms: tuple[str, ...]
@@ -76,8 +78,10 @@ def walk_tree(root: str, *, follow_links: bool = False) -> Tree:
     """
     walker = _Walker(root, follow_links=follow_links)
     walker.run()
+    files = by_bytes(walker.files)
     return Tree(
-        files=tuple(by_bytes(walker.files)),
+        files=tuple(files),
+        others=tuple(path for path in files if not is_image_name(path)),
         folders=tuple(by_bytes(walker.folders)),
         phantoms=tuple(by_bytes(walker.phantoms)),
         skipped=tuple(sorted(walker.skipped, key=lambda entry: os.fsencode(entry.path))),

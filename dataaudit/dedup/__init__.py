@@ -119,15 +119,18 @@ def _searches(
         return
     from dataaudit.dedup.few import nominate_few  # noqa: PLC0415 - a check's business
 
-    wanted, asked = np.intersect1d(only, leaders), np.empty(0, np.int64)
-    while len(wanted):
-        nominations = nominate_few(features, leaders, wanted, config)
-        new = ~(np.isin(nominations.a, asked) | np.isin(nominations.b, asked))
-        asked = np.union1d(asked, wanted)
+    compared, asked, wanted = (np.zeros(len(features), bool) for _ in range(3))
+    compared[leaders] = wanted[only] = True
+    wanted &= compared
+    while wanted.any():
+        nominations = nominate_few(features, leaders, np.flatnonzero(wanted), config)
+        new = ~(asked[nominations.a] | asked[nominations.b])
+        asked |= wanted
         yield nominations.only(new)
-        component = copy_groups_of(len(verified.labels), verified.pairs)
-        joined = leaders[np.isin(component[leaders], component[asked])]
-        wanted = np.setdiff1d(joined, asked)
+        component = copy_groups_of(len(features), verified.pairs)
+        joined = np.zeros(len(features), bool)
+        joined[component[asked]] = True
+        wanted = joined[component] & compared & ~asked
 
 
 def _partners(features: FeatureTable, leaders: NDArray[np.int64], config: Config, verified: _Verified) -> Nominations:

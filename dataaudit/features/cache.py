@@ -23,6 +23,7 @@ import time
 import zlib
 from dataclasses import dataclass, fields
 from functools import cache as once
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Cache", "Piece", "Recall", "holds", "packages", "recall", "version_key"]
 
+_STATUS: Final = attrgetter("st_mode", "st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+_NO_STATUS: Final = (0,) * 6
+_KIND: Final = 0o170000  # the bits of a mode that say what a file is (stat.S_IFMT has them as a function)
+_LOOKED_AT: Final = 4096  # files whose status is held as Python's numbers at a time
 _RACY_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use (FAT's)
 _DAY: Final = 86_400
 _STALE_DAYS: Final = 7  # how old a row's last use may read, so that a warm run writes next to nothing
@@ -278,31 +283,37 @@ def packages(names: tuple[str, ...]) -> tuple[str, ...]:
 def _stamps(root: Path, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return device, inode, size, mtime and ctime of each file, (n, 5), and which can be trusted: of regular files, not new."""
     latest = time.time_ns() - _RACY_NS
-    found: list[int] = []
-    trusted = np.zeros(len(paths), bool)
-    for row, path in enumerate(paths):
-        try:
-            status = os.stat(f"{root}/{path}")  # noqa: PTH116 - a Path object each would cost more than the call
-        except (OSError, ValueError):
-            continue
-        changed, touched = status.st_mtime_ns, status.st_ctime_ns
-        if changed < latest and touched < latest and stat.S_ISREG(status.st_mode):
-            device, inode = _signed(status.st_dev), _signed(status.st_ino)
-            if device is not None and inode is not None:
-                trusted[row] = True
-                found += (device, inode, status.st_size, changed, touched)
-    stamps = np.zeros((len(paths), 5), np.int64)
-    stamps[trusted] = np.array(found, np.int64).reshape(-1, 5)
+    stamps, trusted = np.zeros((len(paths), 5), np.int64), np.zeros(len(paths), bool)
+    for start in range(0, len(paths), _LOOKED_AT):
+        some = slice(start, start + _LOOKED_AT)
+        modes, *parts = _statuses(root, paths[some]).T
+        stamps[some] = np.stack(parts, axis=1)
+        trusted[some] = (modes & _KIND == stat.S_IFREG) & (stamps[some, 3:] < latest).all(axis=1)
     return stamps, trusted
 
 
-def _signed(number: int) -> int | None:
-    """Return an unsigned 64-bit number as SQLite holds it; None for a longer one (ReFS has them)."""
-    if number < 1 << 63:
-        return number
-    if number >= 1 << 64:
-        return None
-    return number - (1 << 64)
+def _statuses(root: Path, paths: Sequence[str]) -> NDArray[np.int64]:
+    """Return mode, device, inode, size, mtime and ctime of each file; zeros of one that has none."""
+    found: list[int] = []
+    for path in paths:
+        try:
+            found += _STATUS(os.stat(f"{root}/{path}"))  # noqa: PTH116 - a Path object each would cost more than the call
+        except (OSError, ValueError):
+            found += _NO_STATUS
+    try:
+        return np.array(found, np.int64).reshape(-1, len(_NO_STATUS))
+    except OverflowError:
+        return np.array(_signed(found), np.int64).reshape(-1, len(_NO_STATUS))
+
+
+def _signed(found: list[int]) -> list[int]:
+    """Return unsigned 64-bit numbers as SQLite holds them, and zeros for a file with a longer one (ReFS has them)."""
+    signed: list[int] = []
+    for start in range(0, len(found), len(_NO_STATUS)):
+        status = found[start : start + len(_NO_STATUS)]
+        fits = max(status) < 1 << 64
+        signed += (number - (1 << 64) if number >= 1 << 63 else number for number in status) if fits else _NO_STATUS
+    return signed
 
 
 # ------------------------------------------------------------------------------------- rows as bytes

@@ -160,6 +160,8 @@ def _formats(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
     known = {ending: _extension(ending) for ending in set(endings)}
     extensions, contents = [known[ending] for ending in endings], features.format.tolist()
     odd = {kind for kind in set(zip(extensions, contents, strict=True)) if not _usual(*kind)}
+    if not odd and not no_class.any():
+        return
     kinds = zip(extensions, contents, no_class.tolist(), strict=True)
     for row in [row for row, (extension, content, lost) in enumerate(kinds) if lost or (extension, content) in odd]:
         extension, content = extensions[row], contents[row]
@@ -201,7 +203,8 @@ def _pictures(catalog: Catalog, features: FeatureTable) -> Iterator[Finding]:
         message = f"EXIF orientation {tag} ({seen} by viewers); TensorFlow and Keras ignore it and train on the stored pixels"
         yield _file("INT108", catalog, row, message, f"EXIF orientation {tag}", "EXIF orientation 1 or none")
     modes = [mode for mode in set(features.mode.tolist()) if any(_unusual(mode, 1, outcome_of(0)))]
-    loaders = [loader for loader in np.unique(features.loader).tolist() if any(_unusual("RGB", 1, outcome_of(loader)))]
+    outcomes = np.flatnonzero(np.bincount(features.loader)).tolist()
+    loaders = [loader for loader in outcomes if any(_unusual("RGB", 1, outcome_of(loader)))]
     tiny = np.minimum(features.width, features.height) < TINY
     told = _among(features.mode, modes) | np.isin(features.loader, loaders) | (features.frames > 1) | tiny
     for row in np.flatnonzero(features.readable & told).tolist():

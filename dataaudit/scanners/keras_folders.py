@@ -37,12 +37,9 @@ def is_loaded(catalog: Catalog, path: str) -> bool:
 def files_of_classes(catalog: Catalog) -> Counter[str]:
     """Return how many files Keras loads from each class folder; what lies behind links to folders is not counted."""
     skipped = (entry.path for entry in catalog.skipped if entry.kind not in _UNREAD)
-    folders: Counter[str] = Counter()
-    for path in (*catalog.paths, *skipped):
-        if path.lower().endswith(KERAS_ENDINGS):
-            folders[path[: path.rfind("/") + 1]] += 1
+    folders = Counter([path.rpartition("/")[0] for path in (*catalog.paths, *skipped) if path.lower().endswith(KERAS_ENDINGS)])
     counts: Counter[str] = Counter()
-    for folder, files in folders.items():  # a name behind a folder does not change its class
-        if (of_class := class_folder(catalog, folder)) is not None:
+    for folder, files in folders.items():  # the name of a file does not change its class
+        if (of_class := class_folder(catalog, f"{folder}/" if folder else "")) is not None:
             counts[of_class] += files
     return counts
