@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
-from itertools import accumulate
+from collections import Counter, defaultdict
+from itertools import accumulate, chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataaudit.config import Config
-from dataaudit.dedup import _by_pair, _first_of_equal, crowds
+from dataaudit.dedup import _by_pair, crowds
 from dataaudit.dedup.candidates import hash_radius
-from dataaudit.dedup.components import components
+from dataaudit.dedup.components import components, first_of_equal
 from dataaudit.dedup.crowds import MOST, Crowd
 from dataaudit.dedup.nominations import Nominations, closest
+from dataaudit.fixers.units import Units
 from dataaudit.scanners.integrity import _colliding
 from dataaudit.statistics.copies import one_of_each
 from measurements import make_catalog
@@ -27,7 +29,7 @@ from measurements import make_catalog
 def test_first_of_equal_is_the_first_valid_row_with_the_same_words(seed, size):
     rng = np.random.default_rng(seed)
     keys, valid = rng.integers(0, 3, (size, 2)).astype(np.uint64), rng.random(size) < 0.8
-    found = _first_of_equal(keys, valid)
+    found = first_of_equal(keys, valid)
     for row in range(size):
         same = [other for other in range(size) if valid[other] and (keys[other] == keys[row]).all()]
         assert found[row] == (same[0] if valid[row] else row)
@@ -38,11 +40,40 @@ def test_first_of_equal_is_the_first_valid_row_with_the_same_words(seed, size):
 def test_one_of_each_is_the_first_of_every_group_split_and_label(seed, size):
     rng = np.random.default_rng(seed)
     rows = rng.permutation(size)[: rng.integers(0, size + 1)]
-    group, split, label = (rng.integers(-1, 4, size) for _ in range(3))
+    group, (split, label) = rng.integers(0, 5, size), (rng.integers(-1, 4, size) for _ in range(2))
     kept: dict[tuple[int, int, int], int] = {}
     for row in rows.tolist():
         kept.setdefault((group[row], split[row], label[row]), row)
     assert one_of_each(rows, group, split, label).tolist() == sorted(kept.values())
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**32), size=st.integers(0, 60))
+def test_units_are_in_the_order_of_their_smallest_keys_and_their_rows_too(seed, size):
+    rng = np.random.default_rng(seed)
+    unit_of_row = components(size, *np.sort(rng.integers(0, max(1, size), (2, size // 3)), axis=0)[::-1])
+    keys, kept, labels = rng.permutation(size).astype(np.uint64), rng.random(size) < 0.8, rng.integers(0, 5, size)
+    if size:
+        keys[size // 2] = keys[unit_of_row[size // 2]]  # of the same picture
+    members = defaultdict(list)
+    for row in np.flatnonzero(kept).tolist():
+        members[int(unit_of_row[row])].append(row)
+    expected = sorted(
+        (sorted(rows, key=lambda row: (keys[row], row)) for rows in members.values()), key=lambda rows: keys[rows[0]]
+    )
+    by_class = sorted(set(labels[kept].tolist()), key=lambda code: keys[kept & (labels == code)].min())
+    entries = [Counter(by_class.index(labels[row]) for row in rows) for rows in expected]
+
+    units = Units.of(SimpleNamespace(label_codes=labels.astype(np.int32)), unit_of_row, keys, kept)
+
+    assert units.rows.tolist() == list(chain.from_iterable(expected))
+    assert units.starts.tolist() == list(accumulate(map(len, expected), initial=0))
+    assert units.keys.tolist() == [keys[rows[0]] for rows in expected]
+    assert units.classes.tolist() == by_class
+    assert units.owners.tolist() == [unit for unit, ranks in enumerate(entries) for _ in ranks]
+    assert units.ranks.tolist() == [rank for ranks in entries for rank in sorted(ranks)]
+    assert units.counts.tolist() == [ranks[rank] for ranks in entries for rank in sorted(ranks)]
+    assert units.entry_starts.tolist() == list(accumulate(map(len, entries), initial=0))
 
 
 @settings(deadline=None, max_examples=60)

@@ -15,7 +15,7 @@ import numpy as np
 
 from dataaudit.dedup.calibrate import LOOKS, Thresholds, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import nominate
-from dataaudit.dedup.components import copy_groups_of
+from dataaudit.dedup.components import copy_groups_of, first_of_equal
 from dataaudit.dedup.frames import framed
 from dataaudit.dedup.memory import Memory
 from dataaudit.dedup.nominations import AFTER_HASHES
@@ -81,10 +81,10 @@ def relate(
         has more than eight neighbours; the components are complete.
     """
     rows = np.arange(len(features))
-    first_digest = _first_of_equal(features.sha256, np.any(features.sha256, axis=1))
+    first_digest = first_of_equal(features.sha256, np.any(features.sha256, axis=1))
     readable = features.readable
     flat: NDArray[np.bool_] = readable & (features.property("contrast") < config.flat_contrast)
-    first_pixel = _first_of_equal(features.pixel_digest[:, None], readable & ~flat & (first_digest == rows))
+    first_pixel = first_of_equal(features.pixel_digest[:, None], readable & ~flat & (first_digest == rows))
     pairs = [*_stars(first_digest, "exact"), *_stars(first_pixel, "pixel")]
     leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
     verifier = _Verifier(catalog, config, engine, None if cache is None else Memory(cache, features))
@@ -159,17 +159,6 @@ def _calibrated(
         if calibration.pairs and not calibration.raised:
             break
     return thresholds, calibration
-
-
-def _first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return for each row the first valid row with the same key (n, words); itself where it is not valid."""
-    first = np.arange(len(keys), dtype=np.int64)
-    rows = np.flatnonzero(valid)
-    rows = rows[np.lexsort(keys[rows].T)]  # stable: of equal keys the first row stays first
-    new = np.ones(len(rows), bool)
-    new[1:] = np.any(keys[rows[1:]] != keys[rows[:-1]], axis=1)
-    first[rows] = rows[new][np.cumsum(new) - 1]
-    return first
 
 
 def _stars(first: NDArray[np.int64], relation: Relation) -> Iterator[CopyPair]:

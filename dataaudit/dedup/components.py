@@ -1,4 +1,4 @@
-"""Connected components of a graph given as edges, in NumPy."""
+"""Which rows are one: components of a graph given as edges, and equal keys, in NumPy."""
 
 from __future__ import annotations
 
@@ -42,3 +42,23 @@ def components(size: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray
         np.minimum.at(parent, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
         while not np.array_equal(parent, grandparent := parent[parent]):
             parent = grandparent
+
+
+def first_of_equal(keys: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each row the first valid row with the same key; itself where it is not valid.
+
+    Args:
+        keys: (n, words), such as digests.
+        valid: (n,)
+    """
+    first = np.arange(len(keys), dtype=np.int64)
+    order = np.argsort(keys[:, 0])  # one word alone says who may have an equal: of digests few
+    equal = np.flatnonzero(np.diff(keys[order, 0]) == 0)
+    several = np.zeros(len(keys), bool)
+    several[order[equal]] = several[order[equal + 1]] = True
+    rows = np.flatnonzero(several & valid)
+    rows = rows[np.lexsort(keys[rows].T)]  # stable: of equal keys the first row stays first
+    new = np.ones(len(rows), bool)
+    new[1:] = np.any(keys[rows[1:]] != keys[rows[:-1]], axis=1)
+    first[rows] = rows[new][np.cumsum(new) - 1]
+    return first

@@ -23,6 +23,8 @@ TEST = ROLES.index("test")
 
 def is_utf8(name: str) -> bool:
     """Return whether a name can be written as UTF-8 (it cannot where it holds surrogate-escaped bytes)."""
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:

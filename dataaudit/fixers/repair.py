@@ -238,8 +238,9 @@ def balance(
         parts = restored
     moved = units.spread(parts, len(draft.codes))
     draft.codes[units.rows] = moved[units.rows]
-    for row in units.rows[draft.codes[units.rows] == measurements.catalog.split_codes[units.rows]]:
-        draft.reasons.pop(int(row), None)
+    stays = pool & (draft.codes == measurements.catalog.split_codes)
+    for row in [row for row in draft.reasons if stays[row]]:
+        del draft.reasons[row]
     _tell(draft, units, parts, measurements)
     if differ(counts_with_test(lean, parts, test), config)[0]:
         draft.impossible.append("The class shares of train and val still differ: no exchange of whole units brings them closer.")

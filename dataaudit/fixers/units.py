@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dataaudit.dedup.components import components
+from dataaudit.dedup.components import components, first_of_equal
 from dataaudit.domain import NONE
 from dataaudit.statistics.copies import one_of_each
 
@@ -165,42 +165,46 @@ class Units:
             kept: (n,) rows to place; each must be labelled.
         """
         rows = np.flatnonzero(kept)
-        members, unit = np.unique(unit_of_row[rows], return_inverse=True)
-        unit_keys = np.full(len(members), np.iinfo(np.uint64).max, np.uint64)
-        np.minimum.at(unit_keys, unit, keys[rows])
-        position = np.empty(len(members), np.int64)
-        position[np.argsort(unit_keys, kind="stable")] = np.arange(len(members))
-        unit = position[unit]
-        order = np.lexsort((rows, keys[rows], unit))
+        rows = rows[np.argsort(keys[rows], kind="stable")]
+        at = np.arange(len(rows))
+        first = np.empty(len(keys), np.int64)  # of each unit's rows, where the one with the smallest key stands
+        first[unit_of_row[rows[::-1]]] = at[::-1]
+        leads = first[unit_of_row[rows]]
+        unit = (np.cumsum(leads == at) - 1)[leads]
+        order = np.argsort(unit, kind="stable")  # nearly sorted as it is
         rows, unit = rows[order], unit[order]
+        count = int(unit[-1]) + 1 if len(unit) else 0
         classes, rank = _class_ranks(catalog.label_codes[rows], keys[rows])
         entries, counts = np.unique(unit * max(1, len(classes)) + rank, return_counts=True)
         owners, ranks = np.divmod(entries, max(1, len(classes)))
+        starts = _starts(unit, count)
         return cls(
             rows=rows,
-            starts=_starts(unit, len(members)),
-            keys=np.sort(unit_keys),
+            starts=starts,
+            keys=keys[rows[starts[:-1]]],
             owners=owners,
             ranks=ranks,
             counts=counts,
-            entry_starts=_starts(owners, len(members)),
+            entry_starts=_starts(owners, count),
             classes=classes,
         )
 
 
 def _class_ranks(labels: NDArray[np.int32], keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rank the classes by the smallest key of their rows: label code of each rank, and the rank of each row."""
-    codes, inverse = np.unique(labels, return_inverse=True)
-    smallest = np.full(len(codes), np.iinfo(np.uint64).max, np.uint64)
-    np.minimum.at(smallest, inverse, keys)
-    order = np.argsort(smallest, kind="stable")
-    rank = np.empty(len(codes), np.int64)
-    rank[order] = np.arange(len(codes))
-    return codes[order].astype(np.int64), rank[inverse]
+    present = np.bincount(labels) > 0
+    smallest = np.full(len(present), np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, labels, keys)
+    codes = np.flatnonzero(present)
+    codes = codes[np.argsort(smallest[codes], kind="stable")]
+    rank = np.empty(len(present), np.int64)
+    rank[codes] = np.arange(len(codes))
+    return codes, rank[labels]
 
 
-def _starts(sorted_owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    return np.searchsorted(sorted_owners, np.arange(count + 1))
+def _starts(owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return where those of each of ``count`` owners begin, and the end, where they are sorted, (count + 1,)."""
+    return np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=count))])
 
 
 def _edges(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
@@ -216,13 +220,10 @@ def _same_code(codes: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64
 
 
 def _same_bytes(features: FeatureTable) -> NDArray[np.int64]:
-    """Edges that chain the rows with the same SHA-256; files that could not be read (zeros) chain nothing."""
-    first = features.sha256[:, 0]  # sorted alone it says who may have an equal: few
-    word = np.sort(first)
-    several = np.flatnonzero(np.isin(first, word[1:][word[1:] == word[:-1]]) & features.sha256.any(1))
-    order = several[np.lexsort(features.sha256[several].T)]
-    linked = (features.sha256[order[1:]] == features.sha256[order[:-1]]).all(1)
-    return np.stack([order[:-1][linked], order[1:][linked]]).astype(np.int64)
+    """Edges that join the rows with the same SHA-256; files that could not be read (zeros) join nothing."""
+    first = first_of_equal(features.sha256, np.any(features.sha256, axis=1))
+    again = np.flatnonzero(first != np.arange(len(first)))
+    return np.stack([first[again], again])
 
 
 def _joined(rows: int, *edges: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -44,13 +44,15 @@ def one_of_each(rows: ArrayLike, group: ArrayLike, split: ArrayLike, label: Arra
 
     Args:
         rows: (m,) rows to choose from, the preferred ones first.
-        group: (n,) number of each row's copy group; a row without copies is a group of its own.
+        group: (n,) number from 0 of each row's copy group; a row without copies is a group of its own.
         split: (n,) split codes.
         label: (n,) label codes.
     """
-    chosen = np.asarray(rows, np.int64)
-    keys = [np.asarray(column, np.int64)[chosen] for column in (group, split, label)]
+    chosen, group = np.asarray(rows, np.int64), np.asarray(group, np.int64)
+    alone = (np.bincount(group[chosen]) == 1)[group[chosen]]
+    several = chosen[~alone]
+    keys = [np.asarray(column, np.int64)[several] for column in (group, split, label)]
     order = np.lexsort(keys)  # stable: of equal keys the preferred one stays first
-    new = np.ones(len(chosen), bool)
+    new = np.ones(len(several), bool)
     new[1:] = np.any([np.diff(key[order]) != 0 for key in keys], axis=0)
-    return np.sort(chosen[order[new]])
+    return np.sort(np.concatenate([chosen[alone], several[order[new]]]))
