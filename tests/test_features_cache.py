@@ -151,8 +151,8 @@ def test_a_change_within_the_tick_of_the_clock_is_seen(data, config):
 
 
 def test_only_regular_files_of_a_number_that_fits_are_known_by_their_stamps(tmp_path, monkeypatch):
-    inodes = {"small.jpg": 7, "long.jpg": (1 << 64) - 1, "longest.jpg": 1 << 64, "folder.jpg": 8, "gone.jpg": 9}
-    for name in ("small.jpg", "long.jpg", "longest.jpg"):
+    inodes = {"small.jpg": 7, "long.jpg": (1 << 64) - 1, "longest.jpg": 1 << 64, "folder.jpg": 8, "gone.jpg": 9, "late.jpg": 10}
+    for name in ("small.jpg", "long.jpg", "longest.jpg", "late.jpg"):
         (tmp_path / name).write_bytes(name.encode())
     (tmp_path / "folder.jpg").mkdir()
     told = module.os.stat
@@ -160,13 +160,14 @@ def test_only_regular_files_of_a_number_that_fits_are_known_by_their_stamps(tmp_
     def stat(path):
         seen = told(path)
         named = {name: getattr(seen, name) for name in ("st_mode", "st_dev", "st_size")}
-        return SimpleNamespace(**named, st_ino=inodes[path.rpartition("/")[2]], st_mtime_ns=5, st_ctime_ns=6)
+        name = path.rpartition("/")[2]
+        return SimpleNamespace(**named, st_ino=inodes[name], st_mtime_ns=1 << 63 if name == "late.jpg" else 5, st_ctime_ns=6)
 
     monkeypatch.setattr(module, "_LOOKED_AT", 2)
     monkeypatch.setattr(module.os, "stat", stat)
     stamps, trusted = module._stamps(tmp_path, list(inodes))
     monkeypatch.undo()
-    assert trusted.tolist() == [True, True, False, False, False]
+    assert trusted.tolist() == [True, True, False, False, False, False]
     device = tmp_path.stat().st_dev
     assert stamps[trusted].tolist() == [[device, 7, 9, 5, 6], [device, -1, 8, 5, 6]]
 

@@ -20,7 +20,7 @@ from dataaudit.domain import NONE, ROLES, Catalog, Skipped
 from dataaudit.errors import LayoutError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dataaudit.config import Config
@@ -54,14 +54,12 @@ def find(dataset: Path, config: Config) -> Catalog:
     group_by = parse_group_by(config.group_by)
     root = _root(dataset)
     tree = walk_tree(str(root), follow_links=config.follow_links)
-    others = frozenset(tree.others)
-    images = [path for path in tree.files if path not in others]
-    placement, read = _place(root, tree, images, roles, config, group_by)
+    placement, read = _place(root, tree, roles, config, group_by)
     drawn = None
     if config.keras_split is not None:
         placement, drawn = split_as_keras(placement, str(root), config.keras_split, config.seed)
     if not placement.places:
-        raise LayoutError(_nothing_found(dataset, tree, images, placement))
+        raise LayoutError(_nothing_found(dataset, tree, placement))
     if isinstance(group_by, ByFile):
         read |= _within(root, group_by.table)
     if config.manifest_hashes is not None:
@@ -98,24 +96,22 @@ def _root(dataset: Path) -> Path:
         raise LayoutError(message) from error
 
 
-def _place(
-    root: Path, tree: Tree, images: Sequence[str], roles: Roles, config: Config, group_by: GroupBy | None
-) -> tuple[Placement, set[str]]:
+def _place(root: Path, tree: Tree, roles: Roles, config: Config, group_by: GroupBy | None) -> tuple[Placement, set[str]]:
     """Return what the layout says of the images, and the tables of the dataset that were read for it."""
     column = group_by.column if isinstance(group_by, ByColumn) else None
     tops = {folder for folder in tree.folders if "/" not in folder}
     if config.manifest is not None:
         table = find_manifest(root, config.manifest)
-        placement = place_listed(table, config.manifest, images, tree, roles, column)
+        placement = place_listed(table, config.manifest, tree, roles, column)
         roles.check_used({*tops, *placement.split_values})
         return placement, _within(root, table)
     metadata = find_metadata(root, tree, roles)
     if column is not None and not metadata:
         message = f"--group-by column:{column}: there is no manifest or metadata to have columns. Give --manifest FILE."
         raise UsageError(message)
-    placement = place(images, tree.folders, roles)
+    placement = place(tree.images, tree.folders, roles)
     if metadata:
-        placement = overlay(placement, metadata, root, images, tree, roles, column)
+        placement = overlay(placement, metadata, root, tree, roles, column)
     if placement.layout != "metadata":
         check_supported(tree)
         check_not_wrapped(placement, roles)
@@ -142,12 +138,13 @@ def _not_images(tree: Tree, read: Iterable[str]) -> Iterable[Skipped]:
         yield Skipped(path, "not-an-image", reason)
 
 
-def _nothing_found(dataset: Path, tree: Tree, images: Sequence[str], placement: Placement) -> str:
+def _nothing_found(dataset: Path, tree: Tree, placement: Placement) -> str:
     """Return what to say of a dataset without samples: what was found instead, and what was expected."""
+    images = len(tree.images)
     if images and placement.layout.endswith("class/file"):
-        found = f"{len(images)} images lie directly in it, and none in a class folder, so nothing says what they show"
+        found = f"{images} images lie directly in it, and none in a class folder, so nothing says what they show"
     elif images:
-        found = f"has {len(images)} images, but the {placement.layout} leaves none of them in"
+        found = f"has {images} images, but the {placement.layout} leaves none of them in"
     else:
         endings = Counter(os.path.splitext(path)[1].lower() or "no ending" for path in tree.files)  # noqa: PTH122 - strings
         kinds = Counter(entry.kind for entry in tree.skipped)

@@ -73,13 +73,12 @@ def find_manifest(root: Path, given: str) -> Path:
     return places[0]
 
 
-def place_listed(table: Path, given: str, images: Sequence[str], tree: Tree, roles: Roles, group_column: str | None) -> Placement:
+def place_listed(table: Path, given: str, tree: Tree, roles: Roles, group_column: str | None) -> Placement:
     """Read a manifest and place what it lists.
 
     Args:
         table: Where it is.
         given: What the user called it.
-        images: Paths of the files with an image's name.
         tree: The walk, which tells why a listed file is no sample.
         roles: What the ``split`` column's values mean.
         group_column: The column of group keys; None: ``group``, if there is one.
@@ -92,7 +91,7 @@ def place_listed(table: Path, given: str, images: Sequence[str], tree: Tree, rol
         LayoutError: for a path with two labels.
     """
     listing = _Listing()
-    known = set(images)
+    known = set(tree.images)
     plan = {"split", "reason"} <= set(tables.columns(table, given))
     _read(listing, _Source(table, given, "path", "", labelled=True, plan=plan, group_column=group_column), known, roles)
     name = table.name
@@ -101,11 +100,11 @@ def place_listed(table: Path, given: str, images: Sequence[str], tree: Tree, rol
         example = next(iter(listing.places))
         message = (
             f"{given}: none of the {len(listing.places)} files it lists is an image of the dataset; the first is {example!r}"
-            f"{f', the dataset has {images[0]!r}' if images else ''}. Its paths must be relative to the dataset."
+            f"{f', the dataset has {tree.images[0]!r}' if tree.images else ''}. Its paths must be relative to the dataset."
         )
         raise ManifestError(message)
     skipped = [*listing.left_out, *_missing(listing, tree, known)]
-    skipped += [Skipped(path, "not-in-manifest", f"{name} does not list it") for path in images if path not in listing.lines]
+    skipped += [Skipped(path, "not-in-manifest", f"{name} does not list it") for path in tree.images if path not in listing.lines]
     return Placement(
         layout="manifest",
         labels_from=f"column 'label' of {name}",
@@ -146,7 +145,6 @@ def overlay(
     by_folders: Placement,
     metadata: Sequence[Metadata],
     root: Path,
-    images: Sequence[str],
     tree: Tree,
     roles: Roles,
     column: str | None,
@@ -157,7 +155,6 @@ def overlay(
         by_folders: What the folder names say.
         metadata: What :func:`find_metadata` found.
         root: The dataset.
-        images: Paths of the files with an image's name.
         tree: The walk.
         roles: What a ``split`` column's values mean; where a folder is a split, the folder counts.
         column: The column of group keys; None: ``group``, if there is one.
@@ -167,7 +164,7 @@ def overlay(
         LayoutError: for a path with two labels.
     """
     listing = _Listing()
-    known = set(images)
+    known = set(tree.images)
     for table in metadata:
         source = _Source(root / table.path, table.path, "file_name", table.prefix, labelled=table.labelled, group_column=column)
         _read(listing, source, known, roles)
@@ -177,7 +174,7 @@ def overlay(
         doubt = f" ({metadata[0].path} has no column 'label')"
         skipped = (*by_folders.skipped, *missing)
         return replace(by_folders, groups=listing.groups, skipped=skipped, labels_from=by_folders.labels_from + doubt)
-    places, unlisted = _covered(by_folders, listing, labelled, images)
+    places, unlisted = _covered(by_folders, listing, labelled, tree.images)
     names = sorted({table.path.rpartition("/")[2] for table in metadata if table.labelled})
     others = any(path not in listing.places for path in places)
     return Placement(

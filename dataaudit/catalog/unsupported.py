@@ -36,13 +36,13 @@ def check_supported(tree: Tree) -> None:
     Raises:
         LayoutError: for such data; it names the kind and an example.
     """
-    coco = next((path for path in tree.others if _COCO.search(path)), None)
+    coco = next((path for path in tree.others if path.lower().endswith(".json") and _COCO.search(path)), None)
     if coco is not None:
         _refuse("COCO annotations", coco)
     folders = {part for folder in tree.folders for part in folder.lower().split("/")}
     if not folders.intersection(_PICTURES):
         return
-    pictures = {stem for path in tree.files if path.lower().endswith(IMAGE_ENDINGS) for stem in _stems(path, _PICTURES)}
+    pictures = {stem for path in tree.images for stem in _stems(path, _PICTURES)}
     for name, endings, what in _BESIDE:
         if name not in folders:
             continue

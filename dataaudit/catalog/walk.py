@@ -51,8 +51,10 @@ class Tree:
 
     files: tuple[str, ...]
     """Regular files and links to them, but for hidden and system files and those in phantom folders."""
+    images: tuple[str, ...]
+    """Those of the ``files`` whose names end as an image's."""
     others: tuple[str, ...]
-    """Those of them whose names do not end as an image's."""
+    """Those whose names do not."""
     folders: tuple[str, ...]
     """Folders walked, but for phantom folders, what lies in them, and the root."""
     phantoms: tuple[str, ...]
@@ -79,9 +81,11 @@ def walk_tree(root: str, *, follow_links: bool = False) -> Tree:
     walker = _Walker(root, follow_links=follow_links)
     walker.run()
     files = by_bytes(walker.files)
+    named = [is_image_name(path) for path in files]
     return Tree(
         files=tuple(files),
-        others=tuple(path for path in files if not is_image_name(path)),
+        images=tuple(path for path, image in zip(files, named, strict=True) if image),
+        others=tuple(path for path, image in zip(files, named, strict=True) if not image),
         folders=tuple(by_bytes(walker.folders)),
         phantoms=tuple(by_bytes(walker.phantoms)),
         skipped=tuple(sorted(walker.skipped, key=lambda entry: os.fsencode(entry.path))),

@@ -65,7 +65,7 @@ def warn(message: Warning | str, category: type[Warning], *_: object) -> None:
 @click.version_option(__version__, prog_name="dataaudit")
 def main() -> None:
     """Audit an image-classification dataset before training, and emit the correction."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look through all packages for one takes longer than Config
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # finding that there is none takes longer than Config does
 
 
 for _command in (audit, scan, selftest, split, apply, check, index, cache_commands, explain, rules):

@@ -119,9 +119,10 @@ def _searches(
         return
     from dataaudit.dedup.few import nominate_few  # noqa: PLC0415 - a check's business
 
-    compared, asked, wanted = (np.zeros(len(features), bool) for _ in range(3))
-    compared[leaders] = wanted[only] = True
-    wanted &= compared
+    # Masks, here and in ``few``, for np.unique and its kin import numpy.ma: .03 s of a check that compares nothing.
+    comparable, asked, wanted = (np.zeros(len(features), bool) for _ in range(3))
+    comparable[leaders] = wanted[only] = True
+    wanted &= comparable
     while wanted.any():
         nominations = nominate_few(features, leaders, np.flatnonzero(wanted), config)
         new = ~(asked[nominations.a] | asked[nominations.b])
@@ -130,7 +131,7 @@ def _searches(
         component = copy_groups_of(len(features), verified.pairs)
         joined = np.zeros(len(features), bool)
         joined[component[asked]] = True
-        wanted = joined[component] & compared & ~asked
+        wanted = joined[component] & comparable & ~asked
 
 
 def _partners(features: FeatureTable, leaders: NDArray[np.int64], config: Config, verified: _Verified) -> Nominations:

@@ -87,8 +87,16 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     _, once = np.unique(np.minimum(a, b) * len(features) + np.maximum(a, b), return_index=True)
     a, b, score = np.minimum(a, b)[once], np.maximum(a, b)[once], score[once]
     place = np.zeros(len(a), np.int64)  # perhaps, among the nearest of the others
-    kept = borne_out(features, few_keypoints(features, np.union1d(a, b)), a, b, score, place, least, config)
+    keypoints = few_keypoints(features, _distinct(np.concatenate([a, b]), len(features)))
+    kept = borne_out(features, keypoints, a, b, score, place, least, config)
     return by_score(features, a[kept], b[kept], score[kept])
+
+
+def _distinct(numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return which of the numbers below ``size`` there are, ascending."""
+    present = np.zeros(size, bool)
+    present[numbers] = True
+    return np.flatnonzero(present)
 
 
 def _best(
@@ -112,7 +120,7 @@ def _best(
     near = np.full(len(rows), np.nan)
 
     def learn(places: NDArray[np.int64]) -> None:
-        new = np.unique(places[np.isnan(near[places])])
+        new = _distinct(places[np.isnan(near[places])], len(rows))
         near[new] = NORMALISATION * nearness(in_units(descriptors[rows[new]]), background)
 
     def scores(query: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -131,7 +139,7 @@ def _best(
     floor = enough * UNIT**2 + near_few
     bound = np.nan_to_num(near)
     query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - ROUNDED)
-    unknown = np.unique(place[np.isnan(near[place])])
+    unknown = _distinct(place[np.isnan(near[place])], len(rows))
     eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
     bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)
     hopeful = products[query, place] - bound[place] >= floor[query] - ROUNDED

@@ -286,9 +286,9 @@ def _stamps(root: Path, paths: Sequence[str]) -> tuple[NDArray[np.int64], NDArra
     stamps, trusted = np.zeros((len(paths), 5), np.int64), np.zeros(len(paths), bool)
     for start in range(0, len(paths), _LOOKED_AT):
         some = slice(start, start + _LOOKED_AT)
-        modes, *parts = _statuses(root, paths[some]).T
-        stamps[some] = np.stack(parts, axis=1)
-        trusted[some] = (modes & _KIND == stat.S_IFREG) & (stamps[some, 3:] < latest).all(axis=1)
+        found = _statuses(root, paths[some])
+        stamps[some] = found[:, 1:]
+        trusted[some] = (found[:, 0] & _KIND == stat.S_IFREG) & (stamps[some, 3:] < latest).all(axis=1)
     return stamps, trusted
 
 
@@ -307,12 +307,13 @@ def _statuses(root: Path, paths: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _signed(found: list[int]) -> list[int]:
-    """Return unsigned 64-bit numbers as SQLite holds them, and zeros for a file with a longer one (ReFS has them)."""
+    """Return device and inode, unsigned, as SQLite holds them; zeros of a file with a longer one (ReFS) or an odd time."""
     signed: list[int] = []
     for start in range(0, len(found), len(_NO_STATUS)):
-        status = found[start : start + len(_NO_STATUS)]
-        fits = max(status) < 1 << 64
-        signed += (number - (1 << 64) if number >= 1 << 63 else number for number in status) if fits else _NO_STATUS
+        mode, device, inode, *others = found[start : start + len(_NO_STATUS)]
+        device, inode = (number - (1 << 64) if 1 << 63 <= number < 1 << 64 else number for number in (device, inode))
+        status = mode, device, inode, *others
+        signed += status if all(-(1 << 63) <= number < 1 << 63 for number in status) else _NO_STATUS
     return signed
 
 

@@ -239,8 +239,7 @@ def balance(
     moved = units.spread(parts, len(draft.codes))
     draft.codes[units.rows] = moved[units.rows]
     stays = pool & (draft.codes == measurements.catalog.split_codes)
-    for row in [row for row in draft.reasons if stays[row]]:
-        del draft.reasons[row]
+    draft.reasons = {row: reason for row, reason in draft.reasons.items() if not stays[row]}
     _tell(draft, units, parts, measurements)
     if differ(counts_with_test(lean, parts, test), config)[0]:
         draft.impossible.append("The class shares of train and val still differ: no exchange of whole units brings them closer.")

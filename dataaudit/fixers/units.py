@@ -47,7 +47,8 @@ def row_keys(features: FeatureTable, seed: int) -> NDArray[np.uint64]:
 def twins(measurements: Measurements) -> NDArray[np.int64]:
     """Return, for each row, the smallest row that shows exactly the same picture (same bytes or same pixels), shape (n,)."""
     edges = [(pair.a, pair.b) for pair in measurements.copies.pairs if pair.relation in {"exact", "pixel"}]
-    return _joined(len(measurements.catalog), _edges(edges), _same_bytes(measurements.features))
+    features = measurements.features
+    return _joined(len(measurements.catalog), _edges(edges), _same_bytes(features, np.any(features.sha256, axis=1)))
 
 
 def once(
@@ -89,8 +90,7 @@ def join(measurements: Measurements, *, inferred: bool = False) -> NDArray[np.in
     edges = [(pair.a, pair.b) for pair in copies.pairs if readable[pair.a] and readable[pair.b]]
     rows = np.flatnonzero(readable & (copies.component != np.arange(len(catalog))))
     proved = np.stack([rows, copies.component[rows]])
-    same = _same_bytes(measurements.features)
-    same = same[:, readable[same].all(0)]
+    same = _same_bytes(measurements.features, readable & np.any(measurements.features.sha256, axis=1))
     told = list(_inferred(measurements)) if inferred else []
     return _joined(len(catalog), _edges(edges), proved, same, _same_code(catalog.group_codes), *told)
 
@@ -171,7 +171,7 @@ class Units:
         first[unit_of_row[rows[::-1]]] = at[::-1]
         leads = first[unit_of_row[rows]]
         unit = (np.cumsum(leads == at) - 1)[leads]
-        order = np.argsort(unit, kind="stable")  # nearly sorted as it is
+        order = np.argsort(unit, kind="stable")  # where most units are single rows, nearly sorted as it is
         rows, unit = rows[order], unit[order]
         count = int(unit[-1]) + 1 if len(unit) else 0
         classes, rank = _class_ranks(catalog.label_codes[rows], keys[rows])
@@ -203,7 +203,7 @@ def _class_ranks(labels: NDArray[np.int32], keys: NDArray[np.uint64]) -> tuple[N
 
 
 def _starts(owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return where those of each of ``count`` owners begin, and the end, where they are sorted, (count + 1,)."""
+    """Return where the entries of each of ``count`` owners begin, and where the last one's end; ``owners`` is sorted."""
     return np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=count))])
 
 
@@ -219,9 +219,9 @@ def _same_code(codes: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64
     return np.stack([order[:-1][linked], order[1:][linked]]).astype(np.int64)
 
 
-def _same_bytes(features: FeatureTable) -> NDArray[np.int64]:
-    """Edges that join the rows with the same SHA-256; files that could not be read (zeros) join nothing."""
-    first = first_of_equal(features.sha256, np.any(features.sha256, axis=1))
+def _same_bytes(features: FeatureTable, valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Edges that join the valid rows with the same SHA-256."""
+    first = first_of_equal(features.sha256, valid)
     again = np.flatnonzero(first != np.arange(len(first)))
     return np.stack([first[again], again])
 
