@@ -76,6 +76,15 @@ def test_it_finds_what_looking_at_everything_finds(seed, count, monkeypatch):
     assert scored(found) == pytest.approx(expected, abs=1e-6)
 
 
+def test_some_rows_of_a_table_are_searched_as_if_there_were_no_others():
+    vectors, rng = clustered(5, 300), np.random.default_rng(5)
+    order = rng.permutation(300)[:200]
+    alone = np.sort(order)
+    among, expected = nearest(vectors, order, 5, -0.5), nearest(vectors[alone], np.searchsorted(alone, order), 5, -0.5)
+    assert len(expected.a) > 100
+    assert scored(among) == scored(replace(expected, a=alone[expected.a], b=alone[expected.b]))
+
+
 def test_it_asks_about_each_pair_which_to_keep_and_again_where_it_proves_one_of_the_first(monkeypatch):
     monkeypatch.setattr(neighbours, "_ROWS", 50)
     monkeypatch.setattr(neighbours, "FIRST", 2)

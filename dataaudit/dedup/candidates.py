@@ -20,7 +20,7 @@ from dataaudit.dedup.neighbours import FIRST, nearest
 from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
-from dataaudit.features.mapped import release
+from dataaudit.features.mapped import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,10 +102,11 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     def keep(
         a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64], place: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        return borne_out(features, few, rows[a], rows[b], score, place, least, config)
+        return borne_out(features, few, a, b, score, place, least, config)
 
-    found = nearest(features.descriptor[rows], by_content(features, rows), neighbours_asked(len(rows), config), least, keep)
-    return replace(by_score(features, rows[found.a], rows[found.b], found.score), index_recall=found.recall)
+    order = rows[by_content(features, rows)]
+    found = nearest(features.descriptor, order, neighbours_asked(len(rows), config), least, keep)
+    return replace(by_score(features, found.a, found.b, found.score), index_recall=found.recall)
 
 
 def described(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -129,8 +130,7 @@ def few_keypoints(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np
     few = np.zeros(len(features), bool)
     for start in range(0, len(rows), _BLOCK):
         part = rows[start : start + _BLOCK]
-        few[part] = features.keypoints[part].any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
-        release(features.keypoints)
+        few[part] = some_of(features.keypoints, part).any(axis=2).sum(axis=1) < _FEW_KEYPOINTS
     return few
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from dataaudit.features.keypoints import STRONGER
-from dataaudit.features.mapped import release
+from dataaudit.features.mapped import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +77,7 @@ def _counted(
 ) -> NDArray[np.int64]:
     def count(start: int) -> NDArray[np.int64]:
         some = slice(start, start + _BLOCK)
-        of_a, of_b = keypoints[a[some]][:, chosen], keypoints[b[some]][:, chosen]
-        release(keypoints)
+        of_a, of_b = (some_of(keypoints, rows[some])[:, chosen] for rows in (a, b))
         return _block(of_a, of_b, drawn)
 
     with ThreadPoolExecutor(most) as threads:

@@ -20,6 +20,7 @@ import numpy as np
 from dataaudit.dedup.cells import Cells
 from dataaudit.dedup.ranks import ranks
 from dataaudit.domain import IndexRecall
+from dataaudit.features.mapped import release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ class Neighbours:
 
 
 def nearest(
-    vectors: NDArray[np.float16], order: NDArray[np.intp], count: int, least: float, keep: Keep | None = None
+    vectors: NDArray[np.float16], order: NDArray[np.signedinteger], count: int, least: float, keep: Keep | None = None
 ) -> Neighbours:
     """Find each vector's ``count`` nearest others of a score of at least ``least``.
 
@@ -83,8 +84,8 @@ def nearest(
     ``SAMPLED`` other vectors were found after all is its recall.
 
     Args:
-        vectors: (n, d), of length 1.
-        order: (n,) a permutation that the contents decide, not their names: where scores are equal it decides, and the
+        vectors: (n, d), of length 1 those that are searched.
+        order: (m,) their rows, in an order that the contents decide, not their names: where scores are equal it decides, and the
             background and the samples are drawn by it.
         count: neighbours of a vector, at least 1.
         least: normalised score, -1 to 1.
@@ -117,7 +118,7 @@ def nearest(
         parts.append((pairs[0][kept], pairs[1][kept], pairs[2][kept]))
     empty = np.empty(0, np.int64)
     a, b, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *parts, strict=True))
-    _, once = np.unique(a * len(table) + b, return_index=True)
+    _, once = np.unique(a * len(vectors) + b, return_index=True)
     return Neighbours(a[once], b[once], score[once], None if sample is None else sample.recall())
 
 
@@ -198,11 +199,12 @@ class _Table:
         return len(self.vectors)
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float16], order: NDArray[np.intp]) -> _Table:
-        whole: NDArray[np.int16] = np.empty(vectors.shape, np.int16)
+    def of(cls, vectors: NDArray[np.float16], order: NDArray[np.signedinteger]) -> _Table:
+        whole: NDArray[np.int16] = np.empty((len(order), vectors.shape[1]), np.int16)
         for start in range(0, len(order), _COLUMNS):
             part = slice(start, start + _COLUMNS)
             whole[part] = in_units(vectors[order[part]])
+            release(vectors)
         near = nearness(whole, whole[:BACKGROUND])
         return cls(whole, near, np.rint(np.float32(NORMALISATION) * near))
 

@@ -15,10 +15,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["column", "release"]
+__all__ = ["column", "release", "some_of"]
 
 HELD: Final = 2 * 2**20
 """Bytes up to which a column is held."""
+_READ: Final = 128  # rows; to look at one brings in 64 KiB around it (Linux), which are held until they are let go of
 
 
 def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
@@ -35,6 +36,16 @@ def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
         except OSError:
             pass
     return np.empty(shape, kind)
+
+
+def some_of(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return some rows of a column, copied; of one in a file a few are in memory at a time besides."""
+    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for start in range(0, len(rows), _READ):
+        part = slice(start, start + _READ)
+        found[part] = array[rows[part]]
+        release(array)
+    return found
 
 
 def release(array: NDArray[Any]) -> None:
