@@ -217,8 +217,11 @@ def test_what_the_plan_says_of_class_shares_is_what_the_next_scan_finds(dataset)
     assume(plan is not None)
     measured = dataset.after(plan).measure()
     warned = {finding.evidence.splits[1] for finding in judge(measured, STRICT)[0] if finding.rule.code == "STR601"}
-    assert ("val" in warned) == any("shares of train and val still differ" in sentence for sentence in plan.impossible)
-    assert ("test" in warned) == any("class shares of test differ" in sentence for sentence in plan.impossible)
+    sentences = {"val": "shares of train and val still differ", "test": "class shares of test differ"}
+    told = {role for role, words in sentences.items() if any(words in sentence for sentence in plan.impossible)}
+    assert warned <= told
+    if not measured.catalog.groups:  # with declared groups, which are less evidence than their pictures, a scan warns of fewer
+        assert warned == told
 
 
 # ----------------------------------------------------------------------------------------------- repair

@@ -37,7 +37,9 @@ CANDIDATES: Final = 6
 
 
 def differ(counts: NDArray[np.int64], config: Config) -> tuple[bool, bool]:
-    """Return whether STR601 would warn of val's class shares, and of test's.
+    """Return whether STR601 would warn of val's class shares, and of test's, were there no declared groups.
+
+    Where there are it also asks whether groups, exchanged as a whole, differ; a plan does not, and is the stricter of the two.
 
     Args:
         counts: (3, classes) samples of train, val and test per class, copies counted once.
