@@ -87,8 +87,8 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     _, once = np.unique(np.minimum(a, b) * len(features) + np.maximum(a, b), return_index=True)
     a, b, score = np.minimum(a, b)[once], np.maximum(a, b)[once], score[once]
     place = np.zeros(len(a), np.int64)  # perhaps, among the nearest of the others
-    keypoints = few_keypoints(features, _distinct(np.concatenate([a, b]), len(features)))
-    kept = borne_out(features, keypoints, a, b, score, place, least, config)
+    too_few = few_keypoints(features, _distinct(np.concatenate([a, b]), len(features)))
+    kept = borne_out(features, too_few, a, b, score, place, least, config)
     return by_score(features, a[kept], b[kept], score[kept])
 
 

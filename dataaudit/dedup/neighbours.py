@@ -84,7 +84,7 @@ def nearest(
     ``SAMPLED`` other vectors were found after all is its recall.
 
     Args:
-        vectors: (n, d), of length 1 those that are searched.
+        vectors: (n, d); those that are searched are of length 1.
         order: (m,) their rows, in an order that the contents decide, not their names: where scores are equal it decides, and the
             background and the samples are drawn by it.
         count: neighbours of a vector, at least 1.
