@@ -9,11 +9,12 @@ from dataaudit.statistics.clustered_shares import (
     Clusters,
     _chi_square,
     _counts,
+    borne_out,
     permutation_p,
     shares_design_effect,
     total_variation_interval,
 )
-from dataaudit.statistics.shares import compare_shares
+from dataaudit.statistics.shares import Difference, compare_shares
 
 
 def clustered(rng, units=60, size=6, pure=1.0, classes=3):
@@ -55,6 +56,28 @@ def test_groups_that_go_together_are_no_evidence(pure):
     ]
     assert (p < 0.05).sum() <= 11  # of 80: 12 would come by chance once in 1,000 times
     assert (np.array(plain) < 0.05).sum() > (p < 0.05).sum()
+
+
+def test_neither_numbers_nor_rows_nor_names_have_a_say():
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        label, unit, second = clustered(rng, pure=0.7)
+        rows, units, names = rng.permutation(label.size), rng.permutation(unit.max() + 1), rng.permutation(3)
+        first = permutation_p(Clusters(label, unit, second))
+        assert 1 / 2_000 < first < 1
+        assert permutation_p(Clusters(names[label[rows]], units[unit[rows]], second[rows])) == first
+
+
+def test_a_difference_is_borne_out_where_whole_groups_are_as_sure():
+    clear = Difference(compare_shares([90, 10], [10, 90]), 0.001)
+    alone = Clusters(*(np.repeat(column, 20) for column in ([0, 1, 0, 1], [0, 1, 2, 3], [False, False, True, True])))
+    many = Clusters(*(np.repeat(column, [90, 10, 10, 90]) for column in ([0, 1, 0, 1],)), np.arange(200), np.arange(200) >= 100)
+    assert borne_out([None, clear], [alone, alone], alpha=0.05) == (None, None)
+    none, found = borne_out([None, clear], [many, many], alpha=0.05)
+    assert none is None
+    assert found.test.p_value == 1 / 2_000, "the larger: the fewest permutations there can be"
+    assert found.q_value == clear.q_value
+    assert borne_out([None], [], alpha=0.05) == (None,)
 
 
 def test_the_corrected_chi_square_agrees_with_the_permutation(monkeypatch):

@@ -16,8 +16,8 @@ from dataaudit.domain import NONE, ROLES
 from dataaudit.fixers.left_out import Links, conflicts, keep_once, repeats, unusable
 from dataaudit.fixers.offline import originals_only
 from dataaudit.fixers.remake import allocate, give_absent
-from dataaudit.fixers.stratify import counts_with_test, differ, restore
-from dataaudit.fixers.units import Units, once
+from dataaudit.fixers.stratify import differ, restore
+from dataaudit.fixers.units import Counted, Units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -224,13 +224,18 @@ def balance(
     free, parts = _without_twins(units, twin), before
     if movable is not None:
         free &= movable[units.rows[units.starts[:-1]]]
-    counted, labels = once(measurements, draft.codes, twin, keys), measurements.catalog.label_codes
-    lean = Units.of(measurements.catalog, unit_of_row, keys, pool & counted)  # the same units in the same order, copies once
-    test = np.bincount(labels[counted & (draft.codes == TEST)], minlength=len(measurements.catalog.classes))
+    counted = Counted.of(measurements, draft.codes, twin, keys)
+    once = np.zeros(len(pool), bool)
+    once[counted.rows] = True
+    lean = Units.of(measurements.catalog, unit_of_row, keys, pool & once)  # the same units in the same order, copies once
+
+    def val_differs(parts: NDArray[np.int8]) -> bool:
+        return differ(counted, np.where(pool, units.spread(parts, len(pool)), draft.codes), config)[0]
+
     while True:
         given = give_absent(units, parts, (TRAIN, VAL), free)
         _explain_given(draft, units, parts, given, measurements)
-        restored = restore(lean, given, free, test, config)
+        restored = restore(lean, given, free, val_differs, config)
         for unit in np.flatnonzero(given != restored):
             _explain(draft, units, int(unit), "moved to bring val's class shares back to train's")
         if (restored == parts).all():
@@ -241,7 +246,7 @@ def balance(
     stays = pool & (draft.codes == measurements.catalog.split_codes)
     draft.reasons = {row: reason for row, reason in draft.reasons.items() if not stays[row]}
     _tell(draft, units, parts, measurements)
-    if differ(counts_with_test(lean, parts, test), config)[0]:
+    if val_differs(parts):
         draft.impossible.append("The class shares of train and val still differ: no exchange of whole units brings them closer.")
 
 

@@ -16,7 +16,7 @@ from dataaudit.fixers.previous import follow, found_again, read_previous
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, by_unit, repair
 from dataaudit.fixers.stratify import differ
-from dataaudit.fixers.units import Units, join, once, row_keys, twins
+from dataaudit.fixers.units import Counted, Units, join, row_keys, twins
 from dataaudit.wording import counted
 
 if TYPE_CHECKING:
@@ -177,16 +177,15 @@ def _tell(
 ) -> None:
     """Say what the split as a whole could not be given."""
     catalog = measurements.catalog
-    counted = once(measurements, draft.codes, twin, keys)
-    counts = np.zeros((len(ROLES), len(catalog.classes)), np.int64)
-    np.add.at(counts, (draft.codes[counted], catalog.label_codes[counted]), 1)
+    counted = Counted.of(measurements, draft.codes, twin, keys)
+    counts = counted.table(draft.codes)
     if ratios is None and not counts[VAL].any():
         draft.impossible.append("There is no val split to repair: give --ratios TRAIN,VAL,TEST (or --remake) to make one.")
     if not counts[TRAIN].any():
         draft.impossible.append("Nothing is left in train: give --ratios TRAIN,VAL,TEST (or --remake) to make new splits.")
     if config.offline_copies == "originals" and not any(map(is_augmented_copy, draft.reasons.values())):
         draft.impossible.append("--offline-copies originals: no offline augmentation was found, so nothing is left out for it.")
-    val_differs, test_differs = differ(counts, config)
+    val_differs, test_differs = differ(counted, draft.codes, config)
     if test_differs:
         why = "test is frozen" if ratios is None else "units are placed whole"
         draft.impossible.append(f"The class shares of test differ from train's: {why}.")

@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import ROLES
+from dataaudit.statistics.clustered_shares import Clusters, borne_out
 from dataaudit.statistics.shares import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
-    from dataaudit.fixers.units import Units
+    from dataaudit.fixers.units import Counted, Units
 
-__all__ = ["counts_with_test", "differ", "restore", "unit_kinds"]
+__all__ = ["differ", "restore", "unit_kinds"]
 
 TRAIN, VAL = ROLES.index("train"), ROLES.index("val")
 BINS: Final = 40
@@ -36,22 +37,35 @@ CANDIDATES: Final = 6
 """Kinds of unit looked at on each side of an exchange."""
 
 
-def differ(counts: NDArray[np.int64], config: Config) -> tuple[bool, bool]:
-    """Return whether STR601 would warn of val's class shares, and of test's, were there no declared groups.
-
-    Where there are it also asks whether groups, exchanged as a whole, differ; a plan does not, and is the stricter of the two.
+def differ(counted: Counted, codes: NDArray[np.int8], config: Config) -> tuple[bool, bool]:
+    """Return whether STR601 would warn of val's class shares, and of test's.
 
     Args:
-        counts: (3, classes) samples of train, val and test per class, copies counted once.
+        counted: the samples that it would count.
+        codes: (n,) planned split codes; -1 is left out.
         config: for ``alpha``, ``share_difference`` and ``seed``.
     """
-    train, *others = counts
-    val, test = differences(train, others, alpha=config.alpha, least=config.share_difference, seed=config.seed)
+    train, *others = counted.table(codes)
+    found = differences(train, others, alpha=config.alpha, least=config.share_difference, seed=config.seed)
+    if counted.units is not None and any(found):
+        present = [index for index, other in enumerate(others) if other.any()]
+        split = codes[counted.rows]
+        gathered = []
+        for index in present:
+            rows = (split == TRAIN) | (split == index + 1)
+            gathered.append(Clusters(counted.labels[rows], counted.units[rows], split[rows] != TRAIN))
+        stay = borne_out([found[index] for index in present], gathered, alpha=config.alpha, seed=config.seed)
+        found = tuple(dict(zip(present, stay, strict=True)).get(index) for index in range(len(others)))
+    val, test = found
     return val is not None, test is not None
 
 
 def restore(
-    units: Units, parts: NDArray[np.int8], movable: NDArray[np.bool_], test: NDArray[np.int64], config: Config
+    units: Units,
+    parts: NDArray[np.int8],
+    movable: NDArray[np.bool_],
+    val_differs: Callable[[NDArray[np.int8]], bool],
+    config: Config,
 ) -> NDArray[np.int8]:
     """Exchange the fewest units between train (0) and val (1) after which val's class shares no longer differ from train's.
 
@@ -59,16 +73,12 @@ def restore(
         units: the units of train and val, copies counted once.
         parts: (u,) 0 or 1 each.
         movable: (u,) units that may move.
-        test: (classes,) samples of test per class, copies counted once: STR601 compares it in the same breath.
-        config: for ``alpha``, ``share_difference`` and ``seed``.
+        val_differs: given such parts, whether STR601 would warn of val.
+        config: for ``share_difference``.
 
     Returns:
         (u,) the new parts; as near as units allow where the shares still differ.
     """
-
-    def val_differs(parts: NDArray[np.int8]) -> bool:
-        return differ(counts_with_test(units, parts, test), config)[0]
-
     if not val_differs(parts):
         return parts
     climb = _Climb(units, parts, movable)
@@ -83,13 +93,6 @@ def restore(
         else:
             many = middle
     return _walked(parts, climb.path[:few])
-
-
-def counts_with_test(units: Units, parts: NDArray[np.int8], test: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return samples of train, val and test per label code, shape (3, classes), as :func:`differ` takes them."""
-    counts = np.stack([np.zeros_like(test), np.zeros_like(test), test])
-    counts[:2, units.classes] = units.table(parts, 2)
-    return counts
 
 
 def _walked(parts: NDArray[np.int8], path: Iterable[tuple[int, ...]]) -> NDArray[np.int8]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataaudit.dedup.components import components, first_of_equal
-from dataaudit.domain import NONE
+from dataaudit.domain import NONE, ROLES
 from dataaudit.statistics.copies import one_of_each
+from dataaudit.statistics.copies import units as independent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from dataaudit.domain import Catalog, FeatureTable, Measurements
 
-__all__ = ["Units", "join", "once", "row_keys", "twins"]
+__all__ = ["Counted", "Units", "join", "row_keys", "twins"]
 
 
 def row_keys(features: FeatureTable, seed: int) -> NDArray[np.uint64]:
@@ -51,31 +52,50 @@ def twins(measurements: Measurements) -> NDArray[np.int64]:
     return _joined(len(measurements.catalog), _edges(edges), _same_bytes(features, np.any(features.sha256, axis=1)))
 
 
-def once(
-    measurements: Measurements, codes: NDArray[np.int8], twin: NDArray[np.int64], keys: NDArray[np.uint64]
-) -> NDArray[np.bool_]:
-    """Return which labelled rows of a planned split are counted by STR601, which counts copies once, shape (n,).
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """The labelled samples of a planned split that STR601 counts: copies once."""
 
-    Copy groups are joined anew, by the proved pairs of pictures that some split keeps: a scan of the result will do so.
+    rows: NDArray[np.int64]
+    """(m,) ascending."""
+    labels: NDArray[np.int32]
+    """(m,) their label codes, below ``classes``."""
+    units: NDArray[np.int64] | None
+    """(m,) number of each one's unit (``statistics.copies.units``); None where no kept row has a declared group."""
+    classes: int
 
-    Args:
-        measurements: the dataset.
-        codes: (n,) planned split codes; -1 is left out.
-        twin: (n,) as :func:`twins` gives it.
-        keys: (n,) as :func:`row_keys` gives them; of the rows of a copy group the one with the smallest key is counted.
-    """
-    labels = measurements.catalog.label_codes
-    alive = np.isin(twin, twin[codes != NONE])
-    proved = [
-        (twin[pair.a], twin[pair.b])
-        for pair in measurements.copies.pairs
-        if pair.verdict == "proved" and alive[pair.a] and alive[pair.b]
-    ]
-    group = _joined(len(twin), _edges(proved), np.stack([np.arange(len(twin)), twin]))
-    rows = np.flatnonzero((codes != NONE) & (labels != NONE))
-    mask = np.zeros(len(twin), bool)
-    mask[one_of_each(rows[np.argsort(keys[rows], kind="stable")], group, codes, labels)] = True
-    return mask
+    @classmethod
+    def of(
+        cls, measurements: Measurements, codes: NDArray[np.int8], twin: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> Counted:
+        """Find them; whole units may change their split afterwards.
+
+        Copy groups are joined anew, by the proved pairs of pictures that some split keeps: a scan of the result will do so.
+
+        Args:
+            measurements: the dataset.
+            codes: (n,) planned split codes; -1 is left out.
+            twin: (n,) as :func:`twins` gives it.
+            keys: (n,) as :func:`row_keys` gives them; of the rows of a copy group the one with the smallest key is counted.
+        """
+        catalog = measurements.catalog
+        alive = np.isin(twin, twin[codes != NONE])
+        proved = [
+            (twin[pair.a], twin[pair.b])
+            for pair in measurements.copies.pairs
+            if pair.verdict == "proved" and alive[pair.a] and alive[pair.b]
+        ]
+        copies = _joined(len(twin), _edges(proved), np.stack([np.arange(len(twin)), twin]))
+        rows = np.flatnonzero((codes != NONE) & (catalog.label_codes != NONE))
+        rows = one_of_each(rows[np.argsort(keys[rows], kind="stable")], copies, codes, catalog.label_codes)
+        groups = np.where(codes == NONE, np.int32(NONE), catalog.group_codes)  # who is left out joins nothing
+        unit = independent(copies, groups)[rows] if (groups != NONE).any() else None
+        return cls(rows, catalog.label_codes[rows], unit, len(catalog.classes))
+
+    def table(self, codes: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Return samples per split and label code, shape (3, classes), of rows that are planned as ``codes``, (n,), says."""
+        cells = np.bincount(codes[self.rows] * np.int64(self.classes) + self.labels, minlength=len(ROLES) * self.classes)
+        return cells.reshape(len(ROLES), self.classes)
 
 
 def join(measurements: Measurements, *, inferred: bool = False) -> NDArray[np.int64]:

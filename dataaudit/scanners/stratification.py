@@ -6,7 +6,6 @@ and both it and the plain test must be sure. Benjamini–Hochberg runs over the 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,13 +14,12 @@ from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, R
 from dataaudit.scanners.copy_groups import counted_once
 from dataaudit.statistics.clustered_shares import (
     Clusters,
-    permutation_p,
+    borne_out,
     shares_design_effect,
     total_variation_interval,
 )
 from dataaudit.statistics.copies import units
-from dataaudit.statistics.corrections import benjamini_hochberg
-from dataaudit.statistics.shares import Difference, differences
+from dataaudit.statistics.shares import differences
 from dataaudit.wording import counted, percent, surely
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, Measurements, Role
+    from dataaudit.statistics.shares import Difference
 
 __all__ = ["RULES", "SMALLEST_SHARE", "scan"]
 
@@ -89,19 +88,13 @@ def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]
         yield NotRun(SHARES, f"not-applicable: {has} in all; two are needed, with labels in train and in another split")
         return
     compared = differences(train, list(counts.values()), alpha=config.alpha, least=config.share_difference, seed=config.seed)
-    if not catalog.groups:
-        for role, difference in zip(counts, compared, strict=True):
-            if difference is not None:
-                yield _differ(catalog, config, role, (train, counts[role]), difference)
-        return
-    gathered = {role: _clusters(measurements, once, role) for role in counts}
-    p_values = [permutation_p(each, config.seed) for each in gathered.values()]
-    q_values = benjamini_hochberg(p_values).tolist()
-    for (role, clusters), difference, p_value, q_value in zip(gathered.items(), compared, p_values, q_values, strict=True):
-        if difference is not None and q_value < config.alpha:
-            test = replace(difference.test, p_value=max(p_value, difference.test.p_value))
-            surest = Difference(test, max(q_value, difference.q_value))
-            yield _differ(catalog, config, role, (train, counts[role]), surest, clusters)
+    clusters: list[Clusters | None] = [None] * len(counts)
+    if catalog.groups and any(compared):
+        gathered = [_clusters(measurements, once, role) for role in counts]
+        compared, clusters = borne_out(compared, gathered, alpha=config.alpha, seed=config.seed), [*gathered]
+    for role, difference, of_role in zip(counts, compared, clusters, strict=True):
+        if difference is not None:
+            yield _differ(catalog, config, role, (train, counts[role]), difference, of_role)
 
 
 def _clusters(measurements: Measurements, once: NDArray[np.bool_], role: Role) -> Clusters:
@@ -119,7 +112,7 @@ def _differ(
     role: Role,
     counts: tuple[NDArray[np.int64], NDArray[np.int64]],
     difference: Difference,
-    clusters: Clusters | None = None,
+    clusters: Clusters | None,
 ) -> Finding:
     """Tell a difference of class shares."""
     train, held_out = counts

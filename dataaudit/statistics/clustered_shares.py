@@ -5,14 +5,20 @@ Twenty pictures of one patient are of one class and went where the patient went:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dataaudit.statistics.corrections import benjamini_hochberg
+from dataaudit.statistics.shares import Difference
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Clusters", "permutation_p", "shares_design_effect", "total_variation_interval"]
+__all__ = ["Clusters", "borne_out", "permutation_p", "shares_design_effect", "total_variation_interval"]
 
 DRAWS: Final = 1_999
 BOOTSTRAPS: Final = 999
@@ -47,11 +53,37 @@ class Clusters:
         return self.second.size
 
 
+def borne_out(
+    differences: Sequence[Difference | None], clusters: Sequence[Clusters], *, alpha: float, seed: int = 0
+) -> tuple[Difference | None, ...]:
+    """Return which differences of class shares whole groups bear out; of these STR601 warns where groups are declared.
+
+    Args:
+        differences: as ``shares.differences`` gives them of the splits that were compared; None where there is none.
+        clusters: of train and each of these splits.
+        alpha: of q, after Benjamini–Hochberg over the splits.
+        seed: of the permutations.
+
+    Returns:
+        Those that stay, with the larger p and q of the two tests; None elsewhere.
+    """
+    if not any(differences):
+        return tuple(differences)
+    p_values = [permutation_p(each, seed) for each in clusters]
+    return tuple(
+        None
+        if found is None or q >= alpha
+        else Difference(replace(found.test, p_value=max(p, found.test.p_value)), max(q, found.q_value))
+        for found, p, q in zip(differences, p_values, benjamini_hochberg(p_values).tolist(), strict=True)
+    )
+
+
 def permutation_p(clusters: Clusters, seed: int = 0) -> float:
     """Return the p-value of Pearson's chi-square of homogeneity, whole clusters being exchanged between the splits.
 
     By ``DRAWS`` permutations, never under 1/2,000; from ``MOST_CLUSTERS`` clusters on by the chi-square distribution of the
-    statistic over its design effect, the first-order correction of Rao and Scott (1981), JASA 76:221.
+    statistic over its design effect, the first-order correction of Rao and Scott (1981), JASA 76:221. The numbers of units and
+    the order of rows have no say in it.
 
     Args:
         clusters: of the two splits.
@@ -66,13 +98,29 @@ def permutation_p(clusters: Clusters, seed: int = 0) -> float:
         freedom = int((totals > 0).sum()) - 1
         return float(chdtrc(freedom, observed / shares_design_effect(clusters))) if freedom else 1.0
     rng = np.random.default_rng(seed)
+    order = _by_content(clusters, totals)
+    place = np.argsort(order)
     reached, left = 0, DRAWS
     while left:
         size = min(_CHUNK, left)
-        draws = rng.permuted(np.repeat(clusters.second[:, None], size, axis=1), axis=0)
+        draws = rng.permuted(np.repeat(clusters.second[order, None], size, axis=1), axis=0)[place]
         reached += int((_chi_square(_counts(clusters, draws, k), totals) >= observed * (1 - 1e-9)).sum())
         left -= size
     return float((1 + reached) / (1 + DRAWS))
+
+
+def _by_content(clusters: Clusters, totals: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the clusters in an order that their splits and samples per class decide, and the names of classes hardly."""
+    of_second = np.bincount(clusters.label, clusters.second[clusters.cluster], totals.size)
+    rank = np.argsort(np.lexsort((of_second, totals)))
+    keys, counts = np.unique(clusters.cluster * totals.size + rank[clusters.label], return_counts=True)
+    owner, ranks = np.divmod(keys, totals.size)
+    ends = np.searchsorted(owner, np.arange(1, len(clusters)))
+    contents = [
+        (second, some.tolist(), numbers.tolist())
+        for second, some, numbers in zip(clusters.second.tolist(), np.split(ranks, ends), np.split(counts, ends), strict=True)
+    ]
+    return np.array(sorted(range(len(clusters)), key=contents.__getitem__), np.intp)
 
 
 def _counts(clusters: Clusters, second: NDArray[np.float64], k: int) -> NDArray[np.float64]:
