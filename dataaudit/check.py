@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dataaudit.config import Config
     from dataaudit.domain import Finding, Report
+    from dataaudit.engines.local import LocalEngine
     from dataaudit.pipeline import Observer
 
 __all__ = ["File", "Outcome", "check", "concerning", "datasets_of", "files_to_check", "line", "of_files"]
@@ -40,7 +41,13 @@ class Outcome:
     reports: tuple[Report, ...]
 
 
-def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: Observer | None = None) -> Outcome:
+def check(
+    paths: Sequence[Path],
+    dataset: Path | None,
+    config: Config,
+    observe: Observer | None = None,
+    engine: LocalEngine | None = None,
+) -> Outcome:
     """Check files against their datasets.
 
     Args:
@@ -48,6 +55,7 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
         dataset: the dataset all of them belong to; None: found for each file.
         config: how datasets are read and judged.
         observe: see :func:`dataaudit.pipeline.scan`.
+        engine: see :func:`dataaudit.pipeline.measure`.
 
     Raises:
         UsageError: if a path does not exist, or without paths there is no git repository.
@@ -66,7 +74,7 @@ def check(paths: Sequence[Path], dataset: Path | None, config: Config, observe: 
     judged = of_files(config)
     for root, members in sorted(by_dataset.items()):
         compared = _Compared(observe)
-        measurements = pipeline.measure(root, config, compared, members)
+        measurements = pipeline.measure(root, config, compared, members, engine)
         report = concerning(pipeline.judge(measurements, judged), members)
         reports.append(report)
         absent = sorted(members.difference(measurements.catalog.paths))

@@ -40,22 +40,18 @@ def scan(dataset: Path, config: Config, observe: Observer | None = None) -> Repo
     return judge(measure(dataset, config, observe), config)
 
 
-def measure(dataset: Path, config: Config, observe: Observer | None = None, only: Collection[str] | None = None) -> Measurements:
+def measure(
+    dataset: Path,
+    config: Config,
+    observe: Observer | None = None,
+    only: Collection[str] | None = None,
+    engine: LocalEngine | None = None,
+) -> Measurements:
     """Find the samples, measure each file once, and relate the copies. Everything slow happens here.
 
-    With ``only``, paths relative to the dataset, copies of these are looked for, and not of all.
+    With ``only``, paths relative to the dataset, copies of these are looked for, and not of all. ``engine`` is one that stays
+    open, with the configuration's limits; without it one is opened.
     """
-    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415 - every stage is imported when it is reached
-
-    with LocalEngine(config.workers, config.file_timeout, config.file_memory) as engine:
-        if only is not None:  # there is something to measure, and a worker takes as long to start as all is found
-            engine.start("dataaudit.features")
-        return _measure(dataset, config, observe, only, engine)
-
-
-def _measure(
-    dataset: Path, config: Config, observe: Observer | None, only: Collection[str] | None, engine: LocalEngine
-) -> Measurements:
     from dataaudit.catalog import find  # noqa: PLC0415
     from dataaudit.features.embeddings import read_embeddings, read_probabilities  # noqa: PLC0415
     from dataaudit.features.keras_model import is_model  # noqa: PLC0415
@@ -139,7 +135,7 @@ def judge(measurements: Measurements, config: Config, selftest: SelfTest | None 
 
     findings, rules_run, rules_not_run = judge_by_rules(measurements, config)
     summary = summarise(measurements, findings, config, selftest)
-    return Report(measurements, summary, findings, rules_run, rules_not_run, measurements.fingerprint())
+    return Report(measurements, summary, findings, rules_run, rules_not_run)
 
 
 def correct(measurements: Measurements, config: Config) -> Plan:

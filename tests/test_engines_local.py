@@ -269,12 +269,45 @@ def test_a_closed_generator_leaves_no_worker_busy():
     assert psutil.Process().children() == before
 
 
+def test_a_map_begins_before_anything_is_asked_for_and_closes_as_one_that_was():
+    with LocalEngine(2, 60, 256) as engine:
+        done = []
+        results = engine.map_batches(act, [1, 2], batch_size=1, progress=done.append)
+        assert len(engine._running) == 2
+        assert not done
+        results.close()
+        assert not engine._running
+        assert answers(engine, [3], batch_size=1) == [9]
+
+
+def test_limits_may_be_set_after_a_worker_was_started_ahead():
+    with LocalEngine() as engine:
+        engine.start(__name__)
+        engine.jobs, engine.item_timeout, engine.item_memory = 1, 0.8, 256
+        (ahead,) = engine._idle
+        assert answers(engine, [3, "hang"], batch_size=1) == [9, Lost("timeout", "took longer than 0.8 s")]
+        assert ahead.worked
+    with LocalEngine() as engine:
+        engine.start(__name__)
+        engine.item_memory = 256
+        assert [lost.kind for lost in answers(engine, ["memory"], batch_size=1)] == ["memory"]
+
+
+def test_a_worker_that_nobody_needed_is_not_waited_for():
+    before = psutil.Process().children()
+    with LocalEngine() as engine:
+        engine.start("dataaudit.features")
+        (ahead,) = engine._idle
+    assert ahead.cause() == "was killed by SIGKILL"
+    assert psutil.Process().children() == before
+
+
 def test_one_map_at_a_time():
     with LocalEngine(2, 60, 256) as engine:
         first = engine.map_batches(act, [1, "hang"], batch_size=1)
         assert next(first) == ([1], [1])
         with pytest.raises(RuntimeError, match="another map"):
-            next(engine.map_batches(act, [1], batch_size=1))
+            engine.map_batches(act, [1], batch_size=1)
 
 
 def test_results_wait_within_bounds():

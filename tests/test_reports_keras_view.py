@@ -18,7 +18,7 @@ ROWS = [*rows_of({"train": {"cat": 5, "dog": 5}}), ("train/cat/x.webp", "cat", "
 def reported(rows=ROWS, **measured):
     measurements = make(rows, **measured)
     findings, ran, not_run = judge(measurements, Config(select=("INT",)))
-    return Report(measurements, Summary("suspect", "VALIDATION SUSPECT: few.", ()), findings, ran, not_run, "0" * 64)
+    return Report(measurements, Summary("suspect", "VALIDATION SUSPECT: few.", ()), findings, ran, not_run)
 
 
 def position(name):

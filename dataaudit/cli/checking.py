@@ -20,16 +20,20 @@ def check(
     paths: tuple[Path, ...], dataset: Path | None, index: Path | None, fail_on: str, require: tuple[str, ...], **given: object
 ) -> None:
     """Check the staged images (or PATHS) against their dataset: the pre-commit check."""
-    config = configured(given)
-    with progress(quiet=bool(given["quiet"])) as observe:
+    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
+
+    with LocalEngine() as engine, progress(quiet=bool(given["quiet"])) as observe:
         if index is None:
+            engine.start("dataaudit.features")  # ahead of all else, for it takes as long
+            config = configured(given)
+            engine.jobs, engine.item_timeout, engine.item_memory = config.workers, config.file_timeout, config.file_memory
             from dataaudit.check import check as check_files  # noqa: PLC0415
 
-            outcome = check_files(paths, dataset, config, observe)
+            outcome = check_files(paths, dataset, config, observe, engine)
         else:
             from dataaudit.against import check_against  # noqa: PLC0415
 
-            outcome = check_against(paths, dataset, index, config, observe)
+            outcome = check_against(paths, dataset, index, configured(given), observe)
     for note in outcome.notes:
         click.echo(f"dataaudit: {one_line(note)}", err=True)
     for line in outcome.lines:

@@ -154,5 +154,8 @@ class Report:
     """Complete, worst first: by severity, code, first sample path."""
     rules_run: tuple[Rule, ...]
     rules_not_run: tuple[NotRun, ...]
-    fingerprint: str
-    """Of the measurements: see :meth:`Measurements.fingerprint`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the measurements: see :meth:`Measurements.fingerprint`; computed whenever it is asked for."""
+        return self.measurements.fingerprint()

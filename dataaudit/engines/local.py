@@ -50,8 +50,8 @@ class LocalEngine:
     exhausts the machine is lost as ``crash``, or not at all.
     """
 
-    def __init__(self, jobs: int, item_timeout: float, item_memory: int) -> None:
-        """Set the limits; nothing is started yet.
+    def __init__(self, jobs: int = 1, item_timeout: float = 30.0, item_memory: int = 2_048) -> None:
+        """Set the limits, which may be set anew until the first map; nothing is started yet.
 
         Args:
             jobs: worker processes; 1 isolates in one worker and gives the same results.
@@ -78,7 +78,8 @@ class LocalEngine:
         for worker in self._idle:
             worker.dismiss()
         while self._idle:
-            self._idle.pop().reap()
+            worker = self._idle.pop()
+            worker.reap() if worker.worked else worker.kill()
         if self._turns is not None:
             self._turns.close()
             self._turns = None
@@ -87,7 +88,7 @@ class LocalEngine:
         """Start a worker ahead of the first map; it imports ``module``, and calls its ``prepare``, while nobody waits for it."""
         self._open_turns()
         with _uninterrupted():
-            self._idle.append(Worker(self._inbox, self.item_timeout, self.item_memory, self._turns, module))
+            self._idle.append(Worker(self._inbox, self._turns, module))
 
     def _open_turns(self) -> None:
         if self._turns is None:
@@ -103,8 +104,9 @@ class LocalEngine:
     ) -> Iterator[tuple[Sequence[T], R | Lost]]:
         """Yield ``(items of the batch, function(items, begin))`` in the order of the items.
 
-        See :meth:`dataaudit.engines.Engine.map_batches`. A guilty item gets one second chance, alone in a fresh
-        worker. Closing the generator kills the workers that are still busy for it.
+        See :meth:`dataaudit.engines.Engine.map_batches`. The first batches are begun at once, before anything is asked for. A
+        guilty item gets one second chance, alone in a fresh worker. Closing the generator kills the workers that are still
+        busy for it.
 
         Raises:
             IncompleteError: if a worker process cannot be started.
@@ -113,14 +115,21 @@ class LocalEngine:
         if self._running:
             raise RuntimeError("another map of this engine is under way: finish or close it first")
         work: _Map[R] = _Map(function, items, batch_size, progress)
+        results = self._begun(work)
+        next(results)
+        return results
+
+    def _begun(self, work: _Map[Any]) -> Iterator[Any]:
         try:
-            while work.position < len(items):
+            self._dispatch(work)
+            yield None  # begun: from here on what closes the generator ends what it began
+            while work.position < len(work.items):
                 self._dispatch(work)
                 self._collect(work)
                 while (finished := work.finished.pop(work.position, None)) is not None:
                     task, outcome = finished
                     work.position = task.stop
-                    yield items[task.start : task.stop], outcome
+                    yield work.items[task.start : task.stop], outcome
         finally:
             self._kill_running()
 
@@ -135,9 +144,9 @@ class LocalEngine:
                 self._idle.pop().reap()
             with _uninterrupted():  # no worker that nobody knows of
                 fresh = task.alone or not self._idle
-                worker = Worker(self._inbox, self.item_timeout, self.item_memory, self._turns) if fresh else self._idle.pop()
+                worker = Worker(self._inbox, self._turns) if fresh else self._idle.pop()
                 self._running[worker] = task
-            worker.give(payload)
+            worker.give(payload, self.item_timeout, self.item_memory)
 
     def _collect(self, work: _Map[Any]) -> None:
         """Wait for one message, or for an item to be overdue, and settle what that means for its task."""

@@ -2,7 +2,7 @@
 
 - A worker is a fresh interpreter (``python -c``), never a fork: it inherits no thread, lock or open file, does not
   import the caller's ``__main__`` (a script needs no ``if __name__ == "__main__"``), and its BLAS has one thread.
-- Tasks go in by its standard input and answers come out by its standard output, length-prefixed pickles.
+- Tasks, each after its limits, go in by its standard input and answers come out by its standard output, length-prefixed pickles.
 - *Marks*, the index of the item it has begun and when, lie in a page shared through an anonymous temporary file:
   they cost no message, survive SIGKILL, and vanish with the two processes.
 """
@@ -61,8 +61,6 @@ class Worker:
     def __init__(
         self,
         inbox: queue.SimpleQueue[tuple[Worker, bytes | None]],
-        item_timeout: float,
-        item_memory: int,
         turns: IO[bytes] | None = None,
         prepared: str | None = None,
     ) -> None:
@@ -73,8 +71,7 @@ class Worker:
         """
         shared = None if turns is None or os.name == "nt" else turns.fileno()
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from dataaudit.engines.worker import serve; "
-            f"serve({item_timeout!r}, {item_memory!r}, {shared!r}, {prepared!r})"
+            f"import sys; sys.path[:] = {sys.path!r}; from dataaudit.engines.worker import serve; serve({shared!r}, {prepared!r})"
         )
         environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with tempfile.TemporaryFile() as page:
@@ -89,8 +86,7 @@ class Worker:
                 pass_fds=() if shared is None else (shared,),
             )
         self._tasks, self._answers = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
-        self._item_timeout = item_timeout
-        self._given = 0.0
+        self._item_timeout = self._given = 0.0
         self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True)
         self._reader.start()
 
@@ -100,17 +96,29 @@ class Worker:
             payload = _receive(self._answers)
             inbox.put((self, payload))
 
-    def give(self, payload: bytes) -> None:
-        """Send a task; a worker that has died meanwhile is found out by its reader."""
+    def give(self, payload: bytes, item_timeout: float, item_memory: int) -> None:
+        """Send a task: a pickled function and its items. A worker that has died meanwhile is found out by its reader.
+
+        Args:
+            payload: the task.
+            item_timeout: seconds an item of it may take.
+            item_memory: MiB the worker may allocate; the first task's counts.
+        """
         self._mark[_INDEX], self._mark[_TIME] = -1.0, 0.0
-        self._given = time.monotonic()
+        self._given, self._item_timeout = time.monotonic(), item_timeout
         with suppress(OSError):
+            _send(self._tasks, pickle.dumps((item_timeout, item_memory)))
             _send(self._tasks, payload)
 
     @property
     def came_up(self) -> bool:
         """Whether the process ever began to serve."""
         return bool(self._mark[_ALIVE])
+
+    @property
+    def worked(self) -> bool:
+        """Whether it was ever given a task; else it may be in the middle of its start."""
+        return bool(self._given)
 
     @property
     def item(self) -> int:
@@ -162,8 +170,9 @@ class Worker:
 class _Marks:
     """What the worker tells its parent through the shared page; and an alarm, so that it does not outlive its parent hanging."""
 
-    def __init__(self, page: memoryview[float], item_timeout: float) -> None:
-        self._page, self._seconds = page, 2 * item_timeout + START_SECONDS
+    def __init__(self, page: memoryview[float]) -> None:
+        self._page = page
+        self.item_timeout = 0.0
         self._alarm = getattr(signal, "setitimer", None)
 
     def begin(self, index: int) -> None:
@@ -174,7 +183,7 @@ class _Marks:
     def wait(self) -> None:
         """Begin the item's time anew: until now it waited for others."""
         if self._alarm is not None:
-            self._alarm(signal.ITIMER_REAL, self._seconds)
+            self._alarm(signal.ITIMER_REAL, 2 * self.item_timeout + START_SECONDS)
         self._page[_TIME] = time.monotonic()
 
     def rest(self) -> None:
@@ -183,7 +192,7 @@ class _Marks:
             self._alarm(signal.ITIMER_REAL, 0)
 
 
-def serve(item_timeout: float, item_memory: int, turns: int | None = None, prepared: str | None = None) -> None:
+def serve(turns: int | None = None, prepared: str | None = None) -> None:
     """Answer tasks until the standard input closes: ``done`` and the result, ``memory``, or ``error`` and the exception.
 
     ``prepared`` is imported, and its ``prepare`` called, before the first task; what fails there fails again in a task.
@@ -195,14 +204,15 @@ def serve(item_timeout: float, item_memory: int, turns: int | None = None, prepa
     for descriptor in range(3):  # decoders written in C talk; they must not talk into the pipes or the terminal
         os.dup2(silence, descriptor)
     mark[_ALIVE] = 1.0
-    marks = _Marks(mark, item_timeout)
+    marks = _Marks(mark)
     if turns is not None:
         memory.take_turns(turns, marks.wait)
     if prepared is not None:
         with suppress(Exception):
             importlib.import_module(prepared).prepare()
     limited = False
-    while (task := _receive(tasks)) is not None:
+    while (limits := _receive(tasks)) is not None and (task := _receive(tasks)) is not None:
+        marks.item_timeout, item_memory = pickle.loads(limits)  # noqa: S301 - written by our own parent
         try:
             function, items = pickle.loads(task)  # noqa: S301 - written by our own parent
             if not limited:  # after the import of the function's module, whose size is not the item's fault

@@ -62,8 +62,12 @@ def measure(
     tell = progress or (lambda _files, _unreadable: None)
     whole = _Whole(len(catalog))
     unknown = np.ones(len(catalog), bool)
+    later: list[Piece] = []  # what lies in a snapshot's file: it is put in its place while the first batch is measured
     for piece in () if cache is None else cache.known(catalog.root, catalog.paths):
-        whole.put(piece)
+        if piece.places is None:
+            whole.put(piece)
+        else:
+            later.append(piece)
         unknown[piece.rows] = False
         tell(len(piece.rows), len(piece.failures()))
     rows = np.flatnonzero(unknown)
@@ -77,7 +81,10 @@ def measure(
     done = 0
     try:
         paths = catalog.paths if len(rows) == len(catalog) else [catalog.paths[row] for row in rows]
-        for batch, result in engine.map_batches(function, paths, batch_size=BATCH, progress=lambda files: tell(files, 0)):
+        batches = engine.map_batches(function, paths, batch_size=BATCH, progress=lambda files: tell(files, 0))
+        for piece in later:
+            whole.put(piece)
+        for batch, result in batches:
             if isinstance(result, Lost):
                 part = _table([_Row(failure=Failure(result.kind, result.detail)) for _ in batch])
             else:

@@ -306,9 +306,9 @@ def judge_stages(watch: Stopwatch, measurements: Measurements) -> Report:
     def judge() -> Report:
         findings, run, not_run = judge_by_rules(measurements, CONFIG)
         summary = summarise(measurements, findings, CONFIG)
-        return Report(measurements, summary, findings, run, not_run, measurements.fingerprint())
+        return Report(measurements, summary, findings, run, not_run)
 
-    return watch.run("judge", judge, lambda report: f"all scanners, verdict, fingerprint: {len(report.findings):,} findings")
+    return watch.run("judge", judge, lambda report: f"all scanners, verdict: {len(report.findings):,} findings")
 
 
 def report_stages(watch: Stopwatch, report: Report, out: Path) -> None:
