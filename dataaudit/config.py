@@ -77,7 +77,7 @@ class Config(BaseModel):
         6,
         ge=3,
         le=32,
-        description="local features that must agree on one map to be looked at; of all but the nearest one more",
+        description="local features that must agree on one map; of all but the nearest one more, beyond the third two",
     )
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")
     proved_median: float = Field(0.95, ge=0, le=1, description="median local correlation from which a copy is proved, with …")
