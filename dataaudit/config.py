@@ -10,7 +10,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 C = TypeVar("C", bound="Config")
+
+NOT_OF_THE_SEARCH: Final = frozenset(
+    (
+        *("keras_split", "cache", "cache_dir", "cache_limit", "paranoid"),
+        *("manifest", "group_by", "roles", "follow_links", "embeddings", "pred_probs", "jobs", "file_timeout", "file_memory"),
+        *("select", "ignore", "alpha", "imbalance_ratio", "rare_class", "share_difference", "drift_effect", "drift_minimum"),
+        *("random_split_leak", "val_accuracy", "seed", "ratios", "remake", "previous", "folds", "class_weight"),
+    )
+)
+"""Options that have no part in which copies are found (or that change the dataset's fingerprint)."""
 
 
 class Config(BaseModel):

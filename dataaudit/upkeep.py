@@ -32,12 +32,12 @@ def info(config: Config) -> str:
         counts = cache.store.read(
             "SELECT (SELECT count(*) FROM contents WHERE version IS (SELECT id FROM versions WHERE key = ?)), "
             "(SELECT count(*) FROM contents), (SELECT count(*) FROM files), (SELECT count(*) FROM pairs), "
-            "(SELECT count(*) FROM outputs)",
+            "(SELECT count(*) FROM nominations), (SELECT count(*) FROM outputs)",
             (cache.key,),
         )
         if not counts:
             return f"{cache.store.path}: there is no cache.\n"
-        here, contents, files, pairs, outputs = counts[0]
+        here, contents, files, pairs, searches, outputs = counts[0]
         damaged = len(list(cache.store.path.parent.glob(f"{cache.store.path.name}.damaged-*")))
         lines = [
             f"{cache.store.path}",
@@ -46,6 +46,8 @@ def info(config: Config) -> str:
             f"  {files:,} files known by their time stamps",
             f"  {pairs:,} comparisons of two contents",
         ]
+        if searches:
+            lines.append(f"  what {searches:,} search{'es' * (searches > 1)} among the pictures of a dataset proposed")
         if outputs:
             lines.append(f"  {outputs:,} outputs of Keras models of yours")
         if snapshots := snapshot.sizes(cache.store.path.parent):
@@ -61,7 +63,8 @@ def clear(config: Config) -> str:
     """Empty the cache, whoever else may be using it, and delete what is left of damaged ones."""
     with Cache(config) as cache:
         before = cache.store.bytes_used()
-        cache.store.write(*((f"DELETE FROM {table}", [()]) for table in ("contents", "files", "pairs", "outputs", "versions")))  # noqa: S608
+        tables = ("contents", "files", "pairs", "nominations", "outputs", "versions")
+        cache.store.write(*((f"DELETE FROM {table}", [()]) for table in tables))  # noqa: S608
         cache.store.read("VACUUM")
         freed = before - cache.store.bytes_used() + snapshot.remove(cache.store.path.parent)
         for path in cache.store.path.parent.glob(f"{cache.store.path.name}.damaged-*"):

@@ -40,11 +40,13 @@ def config(tmp_path):
 
 
 def test_cold_warm_and_uncached_reports_are_the_same_bytes(data, config, monkeypatch):
+    monkeypatch.setattr("dataaudit.dedup.memory._MANY", 2)
     reports = [
         render(pipeline.scan(data, config.model_copy(update=change)))
         for change in ({"cache": False}, {}, {"jobs": 2}, {"paranoid": True})
     ]
     monkeypatch.setattr("dataaudit.engines.local.Worker", lambda *_: pytest.fail("a warm audit started a worker"))
+    monkeypatch.setattr("dataaudit.dedup.nominate", lambda *_: pytest.fail("a warm audit searched anew"))
     reports.append(render(pipeline.scan(data, config)))
     assert len(set(reports)) == 1
     assert "near-copy-across-splits" in reports[0]
@@ -79,16 +81,19 @@ def test_a_comparison_of_files_that_have_just_changed_is_not_kept(data, config, 
     assert re.search(r"\b[1-9]\d* comparisons", upkeep.info(config))
 
 
-def test_info_tells_and_clear_empties(data, config):
+def test_info_tells_and_clear_empties(data, config, monkeypatch):
+    monkeypatch.setattr("dataaudit.dedup.memory._MANY", 2)
     assert "0 contents measured by this version" in upkeep.info(config)
     pipeline.scan(data, config)
     told = upkeep.info(config)
     assert "13 contents measured by this version" in told
+    assert "1 search" in told
     assert "13 files" in told
     (Path(config.cache_dir) / f"{FILE}.damaged-1").write_bytes(b"x")
     assert "1 file of a damaged cache" in upkeep.info(config)
     assert "emptied" in upkeep.clear(config)
     assert "0 contents measured by this version" in upkeep.info(config)
+    assert "search" not in upkeep.info(config)
     assert not list(Path(config.cache_dir).glob("*.damaged-*"))
 
 

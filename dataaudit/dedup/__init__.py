@@ -8,6 +8,7 @@ of it holds for the whole group. Pictures too flat to be told apart by content a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -73,7 +74,7 @@ def relate(
         progress: called with (verified, nominated, copied) pairs.
         only: rows to find the copies of, and what those are copies of in turn; None: all. Byte- and pixel-identical
             files are told of all rows, and so are the rows too flat to be compared.
-        cache: knows what pairs of contents were compared before.
+        cache: knows what pairs of contents were compared before, and what was nominated among the same contents.
         touching: (n,) nominate among all as ever, but verify only the nominations that such a row is part of; None: all.
 
     Returns:
@@ -87,11 +88,13 @@ def relate(
     first_pixel = first_of_equal(features.pixel_digest[:, None], readable & ~flat & (first_digest == rows))
     pairs = [*_stars(first_digest, "exact"), *_stars(first_pixel, "pixel")]
     leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
-    verifier = _Verifier(catalog, config, engine, None if cache is None else Memory(cache, features))
+    memory = None if cache is None else Memory(cache, features)
+    verifier = _Verifier(catalog, config, engine, memory)
     verified, calibration = _Verified(catalog.label_codes), None
     thresholds: Thresholds | None = None
     recall: IndexRecall | None = None
-    for nominations in _searches(features, leaders, None if only is None else first_pixel[first_digest[only]], config, verified):
+    wanted = None if only is None else first_pixel[first_digest[only]]
+    for nominations in _searches(features, leaders, wanted, config, verified, memory):
         if touching is not None:
             nominations = nominations.of(touching)  # noqa: PLW2901 - what is left of them
         if thresholds is None:
@@ -111,11 +114,17 @@ def relate(
 
 
 def _searches(
-    features: FeatureTable, leaders: NDArray[np.int64], only: NDArray[np.int64] | None, config: Config, verified: _Verified
+    features: FeatureTable,
+    leaders: NDArray[np.int64],
+    only: NDArray[np.int64] | None,
+    config: Config,
+    verified: _Verified,
+    memory: Memory | None,
 ) -> Iterator[Nominations]:
     """Yield what is to be verified: all at once, or that of a few rows, then of what these were found to be copies of."""
     if only is None:
-        yield nominate(features, leaders, config)
+        search = partial(nominate, features, leaders, config)
+        yield search() if memory is None else memory.nominations(leaders, config, search)
         return
     from dataaudit.dedup.few import nominate_few  # noqa: PLC0415 - a check's business
 

@@ -1,6 +1,6 @@
-"""Verdicts are kept, too: what a comparison of two contents gave is not asked again.
+"""Verdicts are kept, too: what a comparison of two contents gave is not asked again, nor what was nominated among many.
 
-The key is both contents, what was asked of them, and all that decides the answer: the code of this package and of ``features``,
+The key is the contents, what was asked of them, and all that decides the answer: the code of this package and of ``features``,
 the versions of the libraries. The answers are the raw correlations; thresholds are applied to them anew in every run.
 """
 
@@ -9,16 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
+import numpy as np
+
 from dataaudit import transform
+from dataaudit.config import NOT_OF_THE_SEARCH
+from dataaudit.dedup.nominations import Nominations
 from dataaudit.dedup.verify import Answer
+from dataaudit.domain import IndexRecall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import DTypeLike, NDArray
+
+    from dataaudit.config import Config
     from dataaudit.dedup.verify import Question
     from dataaudit.domain import FeatureTable
     from dataaudit.features.cache import Cache
@@ -30,6 +39,12 @@ _KNOWN: Final = (
     "SELECT a.number, p.id, p.used, p.answer FROM temp.asked_pairs AS a JOIN pairs AS p ON p.key = a.key ORDER BY a.number"
 )
 _KEEP: Final = "INSERT INTO pairs (key, used, answer) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used"
+_MANY: Final = 1_000  # rows: fewer are searched about as quickly as looked up
+_KNOWN_SEARCH: Final = "SELECT id, used, row FROM nominations WHERE key = ?"
+_KEEP_SEARCH: Final = (
+    "INSERT INTO nominations (key, used, row) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used, row = excluded.row"
+)
+_COLUMNS: Final[dict[str, DTypeLike]] = {"a": "<i8", "b": "<i8", "orientation": "|i1", "distance": "<f8"}
 
 
 class Memory:
@@ -37,7 +52,7 @@ class Memory:
 
     def __init__(self, cache: Cache, features: FeatureTable) -> None:
         """Take the contents' digests from ``features``."""
-        self._cache = cache
+        self._cache, self._features = cache, features
         self._contents = features.sha256.astype(">u8")
         digest = hashlib.sha256(cache.key)
         for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(transform.__file__)):
@@ -71,6 +86,30 @@ class Memory:
         finally:
             self._keep(new)
 
+    def nominations(self, rows: NDArray[np.int64], config: Config, nominate: Callable[[], Nominations]) -> Nominations:
+        """Return what ``nominate`` proposes among ``rows``; of the same contents in the same order, searched alike, it is known.
+
+        Args:
+            rows: (m,) of the features.
+            config: every option that has a part in the search is one of the key.
+            nominate: asked where it is not known, or there are few rows.
+        """
+        if len(rows) < _MANY:
+            return nominate()
+        settings = config.model_dump(mode="json", exclude=set(NOT_OF_THE_SEARCH))
+        digest = hashlib.sha256(self._key + json.dumps([len(self._contents), settings], sort_keys=True).encode())
+        digest.update(rows.astype("<i8").tobytes() + self._contents[rows].tobytes())
+        if config.descriptor is not None:  # by which pictures are searched is a model's of the user, whatever its file is called
+            digest.update(self._features.descriptor[rows].astype("<f2").tobytes())
+        key = digest.digest()
+        for number, used, row in self._cache.store.read(_KNOWN_SEARCH, (key,)):
+            if (known := _unpacked(row)) is not None:
+                self._cache.touch("nominations", [(number, used)])
+                return known
+        found = nominate()
+        self._cache.write((_KEEP_SEARCH, [(key, self._cache.today, _packed(found))]))
+        return found
+
     def _key_of(self, a: int, b: int, question: Question) -> bytes:
         asked = {field.name: getattr(question, field.name) for field in fields(question)}
         told = json.dumps({name: value for name, value in asked.items() if not isinstance(value, Path)}, sort_keys=True)
@@ -89,6 +128,29 @@ class Memory:
         if new:
             self._cache.write((_KEEP, tuple(new)))
             new.clear()
+
+
+def _packed(found: Nominations) -> bytes:
+    """Return nominations as bytes: the length of a JSON head and it, the columns, CRC-32 of all."""
+    recall = None if found.index_recall is None else asdict(found.index_recall)
+    head = json.dumps([len(found), recall]).encode()
+    columns = b"".join(getattr(found, name).astype(kind).tobytes() for name, kind in _COLUMNS.items())
+    whole = len(head).to_bytes(4, "little") + head + columns
+    return whole + zlib.crc32(whole).to_bytes(4, "little")
+
+
+def _unpacked(row: bytes) -> Nominations | None:
+    """Return what :func:`_packed` was given; None where a byte is not as it was."""
+    if zlib.crc32(row[:-4]).to_bytes(4, "little") != row[-4:]:
+        return None
+    start = 4 + int.from_bytes(row[:4], "little")
+    count, recall = json.loads(row[4:start])
+    columns = []
+    for kind in _COLUMNS.values():
+        columns.append(np.frombuffer(row, kind, count, start))
+        start += columns[-1].nbytes
+    a, b, orientation = (column.astype(np.int64) for column in columns[:3])
+    return Nominations(a, b, orientation, columns[3].astype(np.float64), None if recall is None else IndexRecall(**recall))
 
 
 def _revived(kind: Any, value: Any) -> Any:  # noqa: ANN401 - whatever fields an answer has

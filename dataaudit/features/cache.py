@@ -86,6 +86,7 @@ WHERE used < excluded.used OR row IS NOT excluded.row"""
 _PRUNE_CONTENTS: Final = """
 DELETE FROM contents WHERE id IN (
     SELECT id FROM contents ORDER BY version IS (SELECT id FROM versions WHERE key = ?), used, id LIMIT ?)"""
+_BY_USE: Final = ("pairs", "nominations", "outputs")  # tables of which what was not used for longest goes first
 _KEEP_FILE: Final = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -222,19 +223,20 @@ class Cache:
         if self.store.bytes_used() <= self._limit:
             return
         while self.store.usable and self.store.bytes_used() > _PRUNED_TO * self._limit:
-            counts = self.store.read(
-                "SELECT (SELECT count(*) FROM contents), (SELECT count(*) FROM pairs), (SELECT count(*) FROM outputs)"
-            )
-            if not counts or not any(counts[0]):
+            counts = [self.store.read(f"SELECT count(*) FROM {table}") for table in ("contents", *_BY_USE)]  # noqa: S608 - our own
+            most = [found[0][0] if found else 0 for found in counts]
+            if not any(most):
                 break
-            contents, pairs, outputs = (count // 10 + 1 for count in counts[0])
+            contents, *others = (count // 10 + 1 for count in most)
             self.store.write(
                 (
                     _PRUNE_CONTENTS,
                     [(self.key, contents)],
                 ),
-                ("DELETE FROM pairs WHERE id IN (SELECT id FROM pairs ORDER BY used, id LIMIT ?)", [(pairs,)]),
-                ("DELETE FROM outputs WHERE id IN (SELECT id FROM outputs ORDER BY used, id LIMIT ?)", [(outputs,)]),
+                *(
+                    (f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY used, id LIMIT ?)", [(oldest,)])  # noqa: S608
+                    for table, oldest in zip(_BY_USE, others, strict=True)
+                ),
                 ("DELETE FROM files WHERE sha256 NOT IN (SELECT sha256 FROM contents)", [()]),
             )
         self.store.read("PRAGMA incremental_vacuum")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dataaudit
+from dataaudit.config import NOT_OF_THE_SEARCH
 from dataaudit.domain import FamilyRecall, SelfTest, Stranger
 from dataaudit.errors import UsageError
 from dataaudit.statistics.proportions import wilson
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["dumps", "load"]
 
 FORMAT_VERSION: Final = 1
-_NO_PART_IN_THE_SEARCH: Final = frozenset(
-    (
-        *("keras_split", "cache", "cache_dir", "cache_limit", "paranoid"),
-        *("manifest", "group_by", "roles", "follow_links", "embeddings", "pred_probs", "jobs", "file_timeout", "file_memory"),
-        *("select", "ignore", "alpha", "imbalance_ratio", "rare_class", "share_difference", "drift_effect", "drift_minimum"),
-        *("random_split_leak", "val_accuracy", "seed", "ratios", "remake", "previous", "folds", "class_weight"),
-    )
-)
-"""Options that do not change what is found (or that change the dataset's fingerprint); every other must be as it was."""
 
 
 def dumps(selftest: SelfTest, config: Config) -> str:
@@ -98,7 +90,7 @@ def _family(entry: dict[str, Any]) -> FamilyRecall:
 
 def _settings(config: Config) -> dict[str, Any]:
     """Return the options of the search that are not at their defaults, as JSON holds them."""
-    changed = config.model_dump(mode="json", exclude_defaults=True)
+    changed = config.model_dump(mode="json", exclude=set(NOT_OF_THE_SEARCH), exclude_defaults=True)
     if config.descriptor is not None:  # a model trained anew has the same name
         changed["descriptor"] = hashlib.sha256(Path(config.descriptor).read_bytes()).hexdigest()
-    return {name: value for name, value in sorted(changed.items()) if name not in _NO_PART_IN_THE_SEARCH}
+    return dict(sorted(changed.items()))
