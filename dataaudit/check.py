@@ -70,6 +70,8 @@ def check(
         notes.append(f"{counted(len(homeless), 'image')} not checked, {where}; the first: {homeless[0]}.{remedy}")
     if not by_dataset:
         notes.append("no image to check.")
+    elif engine is not None:  # a worker takes as long to start as all is found
+        engine.start("dataaudit.features")
     lines, reports = [], []
     judged = of_files(config)
     for root, members in sorted(by_dataset.items()):

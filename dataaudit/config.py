@@ -86,7 +86,7 @@ class Config(BaseModel):
     agreement: int = Field(
         6,
         ge=3,
-        le=32,
+        le=30,
         description="local features that must agree on one map; of all but the nearest one more, beyond the third two",
     )
     flat_contrast: float = Field(4.0, ge=0, description="luminance standard deviation (0–255) under which a picture is flat")

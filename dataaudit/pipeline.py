@@ -75,7 +75,7 @@ def measure_catalog(
     observe: Observer | None = None,
     only: Collection[str] | None = None,
     embedded_by: str | None = None,
-    started: LocalEngine | None = None,
+    engine: LocalEngine | None = None,
 ) -> Measurements:
     """Measure the files of a catalog, and relate them; see :func:`measure`. ``embedded_by`` is a Keras model's file."""
     from dataaudit.dedup import relate  # noqa: PLC0415 - every stage is imported when it is reached
@@ -97,14 +97,14 @@ def measure_catalog(
 
     with (
         Cache(config) if config.cache else nullcontext() as cache,
-        nullcontext(started) if started else LocalEngine(processes, config.file_timeout, config.file_memory) as engine,
+        nullcontext(engine) if engine else LocalEngine(processes, config.file_timeout, config.file_memory) as running,
         own_descriptor(config, cache, processes) as describe,  # a model that will not do is told before the slow part
         embedder(embedded_by, config, cache, processes) as embed,
     ):
         watch("measure", 0, len(catalog), 0)
-        features = measure_features(catalog, config, engine, measured, cache)
+        features = measure_features(catalog, config, running, measured, cache)
         if config.integrity == "deep":
-            features = decode_strictly(catalog, features, engine)
+            features = decode_strictly(catalog, features, running)
         embeddings = embed(catalog, features, watch)
         searched, search, own = describe(catalog, features, watch)
         watch("compare", 0, 0, 0)
@@ -113,7 +113,7 @@ def measure_catalog(
         def compared(pairs: int, total: int, found: int) -> None:
             watch("compare", pairs, total, found)
 
-        copies = replace(relate(catalog, searched, search, engine, compared, rows, cache), own_descriptor=own)
+        copies = replace(relate(catalog, searched, search, running, compared, rows, cache), own_descriptor=own)
         watch("judge", 0, 0, 0)
     if only is not None:  # a few files say nothing of how all of them are grouped
         return Measurements(catalog, features, copies)

@@ -85,9 +85,9 @@ def test_some_rows_of_a_table_are_searched_as_if_there_were_no_others():
     assert scored(among) == scored(replace(expected, a=alone[expected.a], b=alone[expected.b]))
 
 
-def test_it_asks_about_each_pair_which_to_keep_and_again_where_it_proves_one_of_the_first(monkeypatch):
+def test_it_asks_about_each_pair_which_to_keep_and_again_where_its_place_proves_a_step_better(monkeypatch):
     monkeypatch.setattr(neighbours, "_ROWS", 50)
-    monkeypatch.setattr(neighbours, "FIRST", 2)
+    monkeypatch.setattr(neighbours, "_STEPS", (1, 2, 4))
     vectors, order = clustered(4, 330), np.random.default_rng(4).permutation(330)
     asked, said = [], {}
 
@@ -106,11 +106,15 @@ def test_it_asks_about_each_pair_which_to_keep_and_again_where_it_proves_one_of_
     for (a, b), answers in said.items():
         true = min(list(places[i]).index(j) for i, j in ((a, b), (b, a)) if j in places[i])
         assert answers[-1] == true or 0 < true <= answers[-1], (answers, true)
-        assert (answers[-1] < 2) == (true < 2)
-        assert (answers[-1] == 0) == (true == 0)
+        assert step(answers[-1]) == step(true)
     again = [answers for answers in said.values() if len(answers) > 1]
     assert len(again) > 5
-    assert all(len(answers) == 2 and (answers[1] == 0 < answers[0] or answers[1] < 2 <= answers[0]) for answers in again)
+    assert all(len(answers) == 2 and step(answers[1]) < step(answers[0]) for answers in again)
+
+
+def step(place):
+    """Of a place among the nearest, which of the steps it is beyond."""
+    return np.searchsorted(neighbours._STEPS, place, "right")
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
@@ -123,9 +127,10 @@ def test_what_stands_by_its_place_depends_on_no_block(count, index, monkeypatch)
     monkeypatch.setattr(neighbours, "EXACT_UP_TO", 100 if index else 10_000)
     vectors, order = clustered(6, 330), np.random.default_rng(6).permutation(330)
     luck = np.random.default_rng(7).integers(0, 5, (330, 330))
+    monkeypatch.setattr(neighbours, "_STEPS", (1, 3, 5))
 
     def keep(a: np.ndarray, b: np.ndarray, _score: np.ndarray, place: np.ndarray) -> np.ndarray:
-        return luck[a, b] <= np.where(place == 0, 3, np.where(place < neighbours.FIRST, 2, 1))
+        return luck[a, b] <= 3 - step(place)
 
     found = []
     for rows in (7, 50, 1024):

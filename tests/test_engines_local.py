@@ -280,6 +280,18 @@ def test_a_map_begins_before_anything_is_asked_for_and_closes_as_one_that_was():
         assert answers(engine, [3], batch_size=1) == [9]
 
 
+def test_what_is_left_of_an_old_map_ends_no_other():
+    with LocalEngine(1, 60, 256) as engine:
+        assert list(engine.map_batches(act, [], batch_size=1)) == []
+        empty, old = engine.map_batches(act, [], batch_size=1), engine.map_batches(act, [2], batch_size=1)
+        assert next(old) == ([2], [4])
+        new = engine.map_batches(act, [3, 4], batch_size=1)
+        old.close()
+        del empty
+        assert engine._running
+        assert list(new) == [([3], [9]), ([4], [16])]
+
+
 def test_limits_may_be_set_after_a_worker_was_started_ahead():
     with LocalEngine() as engine:
         engine.start(__name__)

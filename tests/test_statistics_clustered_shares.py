@@ -9,12 +9,12 @@ from dataaudit.statistics.clustered_shares import (
     Clusters,
     _chi_square,
     _counts,
-    borne_out,
+    compared,
     permutation_p,
     shares_design_effect,
     total_variation_interval,
 )
-from dataaudit.statistics.shares import Difference, compare_shares
+from dataaudit.statistics.shares import compare_shares
 
 
 def clustered(rng, units=60, size=6, pure=1.0, classes=3):
@@ -68,16 +68,60 @@ def test_neither_numbers_nor_rows_nor_names_have_a_say():
         assert permutation_p(Clusters(names[label[rows]], units[unit[rows]], second[rows])) == first
 
 
-def test_a_difference_is_borne_out_where_whole_groups_are_as_sure():
-    clear = Difference(compare_shares([90, 10], [10, 90]), 0.001)
-    alone = Clusters(*(np.repeat(column, 20) for column in ([0, 1, 0, 1], [0, 1, 2, 3], [False, False, True, True])))
-    many = Clusters(*(np.repeat(column, [90, 10, 10, 90]) for column in ([0, 1, 0, 1],)), np.arange(200), np.arange(200) >= 100)
-    assert borne_out([None, clear], [alone, alone], alpha=0.05) == (None, None)
-    none, found = borne_out([None, clear], [many, many], alpha=0.05)
-    assert none is None
-    assert found.test.p_value == 1 / 2_000, "the larger: the fewest permutations there can be"
-    assert found.q_value == clear.q_value
-    assert borne_out([None], [], alpha=0.05) == (None,)
+def test_classes_that_are_equally_many_are_told_apart_by_their_clusters():
+    """Two classes of one size, half in each split; the one in clusters of two, the other in clusters of four."""
+    rng = np.random.default_rng(6)
+    for _ in range(5):
+        sizes = rng.permutation([2] * 8 + [4] * 4 + [3] * 6)
+        unit = np.repeat(np.arange(sizes.size), sizes)
+        of_size = {2: 0, 4: 1, 3: 2}
+        label = np.array([of_size[size] for size in sizes])[unit]
+        rank = np.array([np.flatnonzero(sizes[: place + 1] == sizes[place]).size for place in range(sizes.size)])
+        second = (rank % 2 == 0)[unit]
+        first = permutation_p(Clusters(label, unit, second))
+        assert permutation_p(Clusters(np.array([1, 0, 2])[label], unit, second)) == first
+
+
+def slow_counts(clusters, second, k):
+    counts = np.zeros((k, second.shape[1]))
+    for label, cluster in zip(clusters.label, clusters.cluster, strict=True):
+        counts[label] += second[cluster]
+    return counts
+
+
+def test_counts_are_those_of_a_loop():
+    rng = np.random.default_rng(7)
+    for _ in range(5):
+        label, unit, second = clustered(rng, pure=0.5)
+        clusters = Clusters(2 * label, unit, second)  # no sample of every other class
+        draws = rng.permuted(np.repeat(clusters.second[:, None], 7, axis=1), axis=0)
+        assert (_counts(clusters, draws, 5) == slow_counts(clusters, draws, 5)).all()
+
+
+def split_of(clusters_of_class, second):
+    """Return labels, splits and units: of each class so many clusters of 20, in train or in the split ``second``."""
+    label = np.repeat(np.arange(len(clusters_of_class[0])), np.sum(clusters_of_class, axis=0))
+    parts = [np.repeat([0, second], [train, other]) for train, other in zip(*clusters_of_class, strict=True)]
+    units = np.arange(label.size)
+    return (np.repeat(column, 20) for column in (label.astype(np.int32), np.concatenate(parts).astype(np.int8), units))
+
+
+def test_what_differs_is_what_whole_groups_bear_out():
+    options = {"classes": 2, "alpha": 0.05, "least": 0.05}
+    label, split, unit = split_of([[30, 30], [4, 16]], 1)
+    found = compared(label, split, unit, others=(1, 2), **options)
+    assert list(found) == [1], "no sample is in test"
+    (each,) = found.values()
+    assert each.single.q_value < each.difference.q_value < 0.05
+    assert each.difference.q_value == each.difference.test.p_value == permutation_p(each.clusters)
+    assert [counts.tolist() for counts in each.counts] == [[600, 600], [80, 320]]
+    label, split, unit = split_of([[6, 6], [1, 3]], 2)
+    found = compared(label, split, unit, others=(1, 2), **options)[2]
+    assert found.single is not None
+    assert found.difference is None
+    assert compared(label, split, None, others=(2,), **options)[2].difference == found.single
+    assert compared(label, split, unit, others=(1, 2), wanted=(1,), **options)[2].clusters is None, "nobody asked"
+    assert compared(label[:0], split[:0], unit[:0], others=(1, 2), **options) == {}
 
 
 def test_the_corrected_chi_square_agrees_with_the_permutation(monkeypatch):

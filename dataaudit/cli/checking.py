@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -20,11 +21,14 @@ def check(
     paths: tuple[Path, ...], dataset: Path | None, index: Path | None, fail_on: str, require: tuple[str, ...], **given: object
 ) -> None:
     """Check the staged images (or PATHS) against their dataset: the pre-commit check."""
-    from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
-
-    with LocalEngine() as engine, progress(quiet=bool(given["quiet"])) as observe:
+    with ExitStack() as stack:
+        observe = stack.enter_context(progress(quiet=bool(given["quiet"])))
         if index is None:
-            engine.start("dataaudit.features")  # ahead of all else, for it takes as long
+            from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
+
+            engine = stack.enter_context(LocalEngine())
+            if paths:
+                engine.start("dataaudit.features")  # ahead of all else, for it takes as long
             config = configured(given)
             engine.jobs, engine.item_timeout, engine.item_memory = config.workers, config.file_timeout, config.file_memory
             from dataaudit.check import check as check_files  # noqa: PLC0415

@@ -16,7 +16,7 @@ from dataaudit.dedup.consistency import agreement, first_sight
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
-from dataaudit.dedup.neighbours import FIRST, nearest
+from dataaudit.dedup.neighbours import FAR, FIRST, nearest
 from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
@@ -152,9 +152,9 @@ def borne_out(
 
     Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. Where one is the other's
     nearest, at ``place`` 0, fewer have to agree the higher the score is above ``least``, or above what that is among 10,000
-    pictures if that is more: the features of fine, even textures are not the same at another scale. Where neither is the
-    other's nearest one more has to, and beyond the first two; these must be promising at first sight before all their features
-    are asked, more so where each comes late among the nearest of the other.
+    pictures if that is more: the features of fine, even textures are not the same at another scale. One more
+    has to where neither is the other's nearest, and again one where neither is among the other's ``FIRST``; the latter must be
+    promising at first sight before all their features are asked, more so where each is ``FAR`` down the other's list.
     """
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
@@ -165,7 +165,7 @@ def borne_out(
     hopeful = ~unheard
     doubted = hopeful & (place >= FIRST)
     agreeing_first = first_sight(features.keypoints, a[doubted], b[doubted], config.workers)
-    hopeful[doubted] = agreeing_first >= _PROMISING + (place[doubted] >= _FAR_DOWN)
+    hopeful[doubted] = agreeing_first >= _PROMISING + (place[doubted] >= FAR)
     asked = np.flatnonzero(hopeful)
     agreeing = agreement(features.keypoints, a[asked], b[asked], config.workers)
     kept[asked] = agreeing >= needed[asked]

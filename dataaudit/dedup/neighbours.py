@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     _Held = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # place of the row, column, margin
     Keep = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.bool_]]
 
-__all__ = ["Neighbours", "nearest"]
+__all__ = ["FAR", "FIRST", "Neighbours", "nearest"]
 
 EXACT_UP_TO: Final = 100_000
 """Vectors up to which every pair is looked at."""
@@ -53,6 +53,10 @@ FIRST: Final = 3
 """The nearest of a picture that are not doubted at first sight: of 13,199 copies that six local features
 bear out 97.9 % are among those of one of the two. Of a copy with holes or text in it the stronger corners, by which others are
 doubted, are those of what covers it: of six holes in a picture 14 features agree, and none of the stronger half."""
+FAR: Final = 16
+"""The place from which a neighbour is far down the list."""
+_STEPS: Final = (1, FIRST, FAR)
+"""Places between which what is asked of a pair may differ: *the* nearest, the first, those that follow, those far down."""
 _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
 _BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large
@@ -91,8 +95,8 @@ def nearest(
         least: normalised score, -1 to 1.
         keep: given pairs (a < b, their score, and the place of one among the nearest of the other, from 0, the better of the
             two as far as it is known), which of them to keep; asked some thousands at a time, so that all of them are never
-            held at once. About each pair once, and again where a better place is found later that is the first or makes it one of
-            the ``FIRST``; it stands if it is kept either time, so a better place must not count against it. None: all.
+            held at once. About each pair once, and again where a better place is found later, beyond one of ``_STEPS``; it stands
+            if it is kept either time, so a better place must not count against it. None: all.
 
     Returns:
         Pairs of rows of ``vectors``.
@@ -109,7 +113,7 @@ def nearest(
             sample.look_for(row, other)
         known = nearest_of[other] == row[:, None]  # not of rows that follow
         in_other = np.where(known.any(axis=1), known.argmax(axis=1), count)
-        better = (in_row < in_other) & ((in_row == 0) | ((in_row < FIRST) & (in_other >= FIRST)))
+        better = np.searchsorted(_STEPS, in_row, "right") < np.searchsorted(_STEPS, in_other, "right")
         new = (in_other == count) | (other > row) | (better & (other < row[:1]))  # the last: asked about with rows before these
         place = np.minimum(in_row, in_other)
         one, two = order[row[new]], order[other[new]]

@@ -63,6 +63,7 @@ class LocalEngine:
         self.item_memory = item_memory
         self._idle: list[Worker] = []
         self._running: dict[Worker, _Task] = {}
+        self._map: _Map[Any] | None = None
         self._turns: IO[bytes] | None = None
         self._inbox: queue.SimpleQueue[tuple[Worker, bytes | None]] = queue.SimpleQueue()
 
@@ -85,7 +86,12 @@ class LocalEngine:
             self._turns = None
 
     def start(self, module: str) -> None:
-        """Start a worker ahead of the first map; it imports ``module``, and calls its ``prepare``, while nobody waits for it."""
+        """Start a worker ahead of the first map; it imports ``module``, and calls its ``prepare``, while nobody waits for it.
+
+        One that is there already will do.
+        """
+        if self._idle:
+            return
         self._open_turns()
         with _uninterrupted():
             self._idle.append(Worker(self._inbox, self._turns, module))
@@ -114,7 +120,10 @@ class LocalEngine:
         """
         if self._running:
             raise RuntimeError("another map of this engine is under way: finish or close it first")
+        if not items:
+            return iter(())
         work: _Map[R] = _Map(function, items, batch_size, progress)
+        self._map = work
         results = self._begun(work)
         next(results)
         return results
@@ -131,7 +140,8 @@ class LocalEngine:
                     work.position = task.stop
                     yield work.items[task.start : task.stop], outcome
         finally:
-            self._kill_running()
+            if self._map is work:  # else it was exhausted, and another has begun since
+                self._kill_running()
 
     def _dispatch(self, work: _Map[Any]) -> None:
         """Give tasks to workers, until all are busy or too far ahead of what was yielded."""
@@ -139,14 +149,15 @@ class LocalEngine:
         horizon = work.position + LOOK_AHEAD * self.jobs * work.batch_size
         while work.pending and len(self._running) < self.jobs and work.pending[0].start < horizon:
             task = heapq.heappop(work.pending)
-            payload = pickle.dumps((work.function, work.items[task.start : task.stop]))
+            items = work.items[task.start : task.stop]
+            payload = pickle.dumps((work.function, items, self.item_timeout, self.item_memory))
             if task.alone and self._idle:  # a second chance is only fair in a worker without a past
                 self._idle.pop().reap()
             with _uninterrupted():  # no worker that nobody knows of
                 fresh = task.alone or not self._idle
                 worker = Worker(self._inbox, self._turns) if fresh else self._idle.pop()
                 self._running[worker] = task
-            worker.give(payload, self.item_timeout, self.item_memory)
+            worker.give(payload, self.item_timeout)
 
     def _collect(self, work: _Map[Any]) -> None:
         """Wait for one message, or for an item to be overdue, and settle what that means for its task."""

@@ -2,7 +2,7 @@
 
 - A worker is a fresh interpreter (``python -c``), never a fork: it inherits no thread, lock or open file, does not
   import the caller's ``__main__`` (a script needs no ``if __name__ == "__main__"``), and its BLAS has one thread.
-- Tasks, each after its limits, go in by its standard input and answers come out by its standard output, length-prefixed pickles.
+- Tasks, with their limits, go in by its standard input and answers come out by its standard output, length-prefixed pickles.
 - *Marks*, the index of the item it has begun and when, lie in a page shared through an anonymous temporary file:
   they cost no message, survive SIGKILL, and vanish with the two processes.
 """
@@ -96,18 +96,14 @@ class Worker:
             payload = _receive(self._answers)
             inbox.put((self, payload))
 
-    def give(self, payload: bytes, item_timeout: float, item_memory: int) -> None:
-        """Send a task: a pickled function and its items. A worker that has died meanwhile is found out by its reader.
+    def give(self, payload: bytes, item_timeout: float) -> None:
+        """Send a task, each of whose items may take so many seconds; a worker that has died meanwhile is found out by its reader.
 
-        Args:
-            payload: the task.
-            item_timeout: seconds an item of it may take.
-            item_memory: MiB the worker may allocate; the first task's counts.
+        ``payload`` is pickled: the function, its items, ``item_timeout``, the MiB the worker may allocate (the first counts).
         """
         self._mark[_INDEX], self._mark[_TIME] = -1.0, 0.0
         self._given, self._item_timeout = time.monotonic(), item_timeout
         with suppress(OSError):
-            _send(self._tasks, pickle.dumps((item_timeout, item_memory)))
             _send(self._tasks, payload)
 
     @property
@@ -211,10 +207,9 @@ def serve(turns: int | None = None, prepared: str | None = None) -> None:
         with suppress(Exception):
             importlib.import_module(prepared).prepare()
     limited = False
-    while (limits := _receive(tasks)) is not None and (task := _receive(tasks)) is not None:
-        marks.item_timeout, item_memory = pickle.loads(limits)  # noqa: S301 - written by our own parent
+    while (task := _receive(tasks)) is not None:
         try:
-            function, items = pickle.loads(task)  # noqa: S301 - written by our own parent
+            function, items, marks.item_timeout, item_memory = pickle.loads(task)  # noqa: S301 - written by our own parent
             if not limited:  # after the import of the function's module, whose size is not the item's fault
                 memory.limit(item_memory)
                 limited = True

@@ -70,6 +70,7 @@ def measure(
             later.append(piece)
         unknown[piece.rows] = False
         tell(len(piece.rows), len(piece.failures()))
+        del piece
     rows = np.flatnonzero(unknown)
     function = partial(
         _measure_batch,
@@ -82,8 +83,8 @@ def measure(
     try:
         paths = catalog.paths if len(rows) == len(catalog) else [catalog.paths[row] for row in rows]
         batches = engine.map_batches(function, paths, batch_size=BATCH, progress=lambda files: tell(files, 0))
-        for piece in later:
-            whole.put(piece)
+        while later:
+            whole.put(later.pop())  # and let go of: the snapshot's file may be replaced at the end
         for batch, result in batches:
             if isinstance(result, Lost):
                 part = _table([_Row(failure=Failure(result.kind, result.detail)) for _ in batch])

@@ -16,7 +16,7 @@ from dataaudit.domain import NONE, ROLES
 from dataaudit.fixers.left_out import Links, conflicts, keep_once, repeats, unusable
 from dataaudit.fixers.offline import originals_only
 from dataaudit.fixers.remake import allocate, give_absent
-from dataaudit.fixers.stratify import differ, restore
+from dataaudit.fixers.stratify import restore, val_differs
 from dataaudit.fixers.units import Counted, Units
 
 if TYPE_CHECKING:
@@ -229,13 +229,13 @@ def balance(
     once[counted.rows] = True
     lean = Units.of(measurements.catalog, unit_of_row, keys, pool & once)  # the same units in the same order, copies once
 
-    def val_differs(parts: NDArray[np.int8]) -> bool:
-        return differ(counted, np.where(pool, units.spread(parts, len(pool)), draft.codes), config)[0]
+    def differs(parts: NDArray[np.int8]) -> bool:
+        return val_differs(counted, np.where(pool, units.spread(parts, len(pool)), draft.codes), config)
 
     while True:
         given = give_absent(units, parts, (TRAIN, VAL), free)
         _explain_given(draft, units, parts, given, measurements)
-        restored = restore(lean, given, free, val_differs, config)
+        restored = restore(lean, given, free, differs, config)
         for unit in np.flatnonzero(given != restored):
             _explain(draft, units, int(unit), "moved to bring val's class shares back to train's")
         if (restored == parts).all():
@@ -246,7 +246,7 @@ def balance(
     stays = pool & (draft.codes == measurements.catalog.split_codes)
     draft.reasons = {row: reason for row, reason in draft.reasons.items() if not stays[row]}
     _tell(draft, units, parts, measurements)
-    if val_differs(parts):
+    if differs(parts):
         draft.impossible.append("The class shares of train and val still differ: no exchange of whole units brings them closer.")
 
 

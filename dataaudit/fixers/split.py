@@ -15,7 +15,7 @@ from dataaudit.fixers.offline import is_augmented_copy, originals_only
 from dataaudit.fixers.previous import follow, found_again, read_previous
 from dataaudit.fixers.remake import allocate
 from dataaudit.fixers.repair import Draft, by_unit, repair
-from dataaudit.fixers.stratify import differ
+from dataaudit.fixers.stratify import shares
 from dataaudit.fixers.units import Counted, Units, join, row_keys, twins
 from dataaudit.wording import counted
 
@@ -177,20 +177,27 @@ def _tell(
 ) -> None:
     """Say what the split as a whole could not be given."""
     catalog = measurements.catalog
-    counted = Counted.of(measurements, draft.codes, twin, keys)
-    counts = counted.table(draft.codes)
+    held = Counted.of(measurements, draft.codes, twin, keys)
+    counts = held.table(draft.codes)
     if ratios is None and not counts[VAL].any():
         draft.impossible.append("There is no val split to repair: give --ratios TRAIN,VAL,TEST (or --remake) to make one.")
     if not counts[TRAIN].any():
         draft.impossible.append("Nothing is left in train: give --ratios TRAIN,VAL,TEST (or --remake) to make new splits.")
     if config.offline_copies == "originals" and not any(map(is_augmented_copy, draft.reasons.values())):
         draft.impossible.append("--offline-copies originals: no offline augmentation was found, so nothing is left out for it.")
-    val_differs, test_differs = differ(counted, draft.codes, config)
-    if test_differs:
+    found = shares(held, draft.codes, config)
+    differing = {split for split, each in found.items() if each.difference is not None}
+    if TEST in differing:
         why = "test is frozen" if ratios is None else "units are placed whole"
         draft.impossible.append(f"The class shares of test differ from train's: {why}.")
-    if ratios is not None and val_differs:
+    if ratios is not None and VAL in differing:
         draft.impossible.append("The class shares of val differ from train's: units are placed whole.")
+    by_chance = [ROLES[split] for split, each in found.items() if each.single is not None and split not in differing]
+    if by_chance:
+        draft.impossible.append(
+            f"Picture by picture the class shares of {' and '.join(by_chance)} differ from train's, by whole groups no more than "
+            "by chance. When you scan the new splits, declare the groups again."
+        )
     for code in np.flatnonzero(counts[TRAIN] == 0) if counts[TRAIN].any() else ():
         draft.impossible.append(
             f"Class {catalog.classes[code]} has no sample in train: its class weight is 1, and no model can learn it."

@@ -17,54 +17,61 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.domain import ROLES
-from dataaudit.statistics.clustered_shares import Clusters, borne_out
-from dataaudit.statistics.shares import differences
+from dataaudit.statistics.clustered_shares import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from numpy.typing import NDArray
 
     from dataaudit.config import Config
     from dataaudit.fixers.units import Counted, Units
+    from dataaudit.statistics.clustered_shares import Compared
 
-__all__ = ["differ", "restore", "unit_kinds"]
+__all__ = ["restore", "shares", "unit_kinds", "val_differs"]
 
-TRAIN, VAL = ROLES.index("train"), ROLES.index("val")
+TRAIN, VAL, TEST = (ROLES.index(role) for role in ("train", "val", "test"))
 BINS: Final = 40
 """Val's share of train and val together stays inside its bin of 1/40 where units of equal size cannot be exchanged."""
 CANDIDATES: Final = 6
 """Kinds of unit looked at on each side of an exchange."""
 
 
-def differ(counted: Counted, codes: NDArray[np.int8], config: Config) -> tuple[bool, bool]:
-    """Return whether STR601 would warn of val's class shares, and of test's.
+def shares(
+    counted: Counted, codes: NDArray[np.int8], config: Config, wanted: Collection[int] = (VAL, TEST)
+) -> dict[int, Compared]:
+    """Return how class shares of val and test compare with train's, by STR601's criterion; of a split without samples nothing.
 
     Args:
-        counted: the samples that it would count.
+        counted: the samples that it counts.
         codes: (n,) planned split codes; -1 is left out.
         config: for ``alpha``, ``share_difference`` and ``seed``.
+        wanted: what is asked about: of the others whole groups may not be asked.
     """
-    train, *others = counted.table(codes)
-    found = differences(train, others, alpha=config.alpha, least=config.share_difference, seed=config.seed)
-    if counted.units is not None and any(found):
-        present = [index for index, other in enumerate(others) if other.any()]
-        split = codes[counted.rows]
-        gathered = []
-        for index in present:
-            rows = (split == TRAIN) | (split == index + 1)
-            gathered.append(Clusters(counted.labels[rows], counted.units[rows], split[rows] != TRAIN))
-        stay = borne_out([found[index] for index in present], gathered, alpha=config.alpha, seed=config.seed)
-        found = tuple(dict(zip(present, stay, strict=True)).get(index) for index in range(len(others)))
-    val, test = found
-    return val is not None, test is not None
+    return compared(
+        counted.labels,
+        codes[counted.rows],
+        counted.units,
+        others=(VAL, TEST),
+        classes=counted.classes,
+        alpha=config.alpha,
+        least=config.share_difference,
+        seed=config.seed,
+        wanted=wanted,
+    )
+
+
+def val_differs(counted: Counted, codes: NDArray[np.int8], config: Config) -> bool:
+    """Return whether STR601 would warn of val's class shares, once to the new splits the same groups are declared."""
+    found = shares(counted, codes, config, (VAL,)).get(VAL)
+    return found is not None and found.difference is not None
 
 
 def restore(
     units: Units,
     parts: NDArray[np.int8],
     movable: NDArray[np.bool_],
-    val_differs: Callable[[NDArray[np.int8]], bool],
+    differs: Callable[[NDArray[np.int8]], bool],
     config: Config,
 ) -> NDArray[np.int8]:
     """Exchange the fewest units between train (0) and val (1) after which val's class shares no longer differ from train's.
@@ -73,13 +80,13 @@ def restore(
         units: the units of train and val, copies counted once.
         parts: (u,) 0 or 1 each.
         movable: (u,) units that may move.
-        val_differs: given such parts, whether STR601 would warn of val.
+        differs: given such parts, whether STR601 would warn of val.
         config: for ``share_difference``.
 
     Returns:
         (u,) the new parts; as near as units allow where the shares still differ.
     """
-    if not val_differs(parts):
+    if not differs(parts):
         return parts
     climb = _Climb(units, parts, movable)
     while climb.total_variation() > config.share_difference and climb.step():
@@ -88,7 +95,7 @@ def restore(
     few, many = 0, len(climb.path)
     while few < many:
         middle = (few + many) // 2
-        if val_differs(_walked(parts, climb.path[:middle])):
+        if differs(_walked(parts, climb.path[:middle])):
             few = middle + 1
         else:
             many = middle

@@ -12,23 +12,16 @@ import numpy as np
 
 from dataaudit.domain import NONE, ROLES, ComparisonEvidence, Finding, NotRun, Rule, TableEvidence
 from dataaudit.scanners.copy_groups import counted_once
-from dataaudit.statistics.clustered_shares import (
-    Clusters,
-    borne_out,
-    shares_design_effect,
-    total_variation_interval,
-)
+from dataaudit.statistics.clustered_shares import compared, shares_design_effect, total_variation_interval
 from dataaudit.statistics.copies import units
-from dataaudit.statistics.shares import differences
 from dataaudit.wording import counted, percent, surely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from dataaudit.config import Config
     from dataaudit.domain import Catalog, Measurements, Role
+    from dataaudit.statistics.clustered_shares import Compared
     from dataaudit.statistics.shares import Difference
 
 __all__ = ["RULES", "SMALLEST_SHARE", "scan"]
@@ -73,50 +66,33 @@ def _missing(catalog: Catalog) -> str:
     return f"the dataset has only {' and '.join(catalog.splits)}" if catalog.splits else "the dataset has no splits"
 
 
-def _class_counts(catalog: Catalog, rows: NDArray[np.bool_], role: Role) -> NDArray[np.int64]:
-    chosen = rows & (catalog.split_codes == ROLES.index(role)) & (catalog.label_codes != NONE)
-    return np.bincount(catalog.label_codes[chosen], minlength=len(catalog.classes)).astype(np.int64)
-
-
 def _shares(measurements: Measurements, config: Config, others: tuple[Role, ...]) -> Iterator[Finding | NotRun]:
     catalog = measurements.catalog
-    once = counted_once(measurements)
-    train = _class_counts(catalog, once, "train")
-    counts = {role: found for role in others if (found := _class_counts(catalog, once, role)).any()}
-    if not train.any() or not counts or len(catalog.classes) < 2:  # noqa: PLR2004 - shares need two classes
+    rows = np.flatnonzero(counted_once(measurements) & (catalog.label_codes != NONE) & (catalog.split_codes != NONE))
+    splits = catalog.split_codes[rows]
+    codes = [ROLES.index(role) for role in others]
+    if not (splits == 0).any() or not np.isin(splits, codes).any() or len(catalog.classes) < 2:  # noqa: PLR2004 - shares need two classes
         has = counted(len(catalog.classes), "class", "classes")
         yield NotRun(SHARES, f"not-applicable: {has} in all; two are needed, with labels in train and in another split")
         return
-    compared = differences(train, list(counts.values()), alpha=config.alpha, least=config.share_difference, seed=config.seed)
-    clusters: list[Clusters | None] = [None] * len(counts)
-    if catalog.groups and any(compared):
-        gathered = [_clusters(measurements, once, role) for role in counts]
-        compared, clusters = borne_out(compared, gathered, alpha=config.alpha, seed=config.seed), [*gathered]
-    for role, difference, of_role in zip(counts, compared, clusters, strict=True):
-        if difference is not None:
-            yield _differ(catalog, config, role, (train, counts[role]), difference, of_role)
+    found = compared(
+        catalog.label_codes[rows],
+        splits,
+        units(measurements.copies.component, catalog.group_codes)[rows] if catalog.groups else None,
+        others=codes,
+        classes=len(catalog.classes),
+        alpha=config.alpha,
+        least=config.share_difference,
+        seed=config.seed,
+    )
+    for split, each in found.items():
+        if each.difference is not None:
+            yield _differ(catalog, config, ROLES[split], each, each.difference)
 
 
-def _clusters(measurements: Measurements, once: NDArray[np.bool_], role: Role) -> Clusters:
-    """Gather the rows of train and another split by their units."""
-    catalog = measurements.catalog
-    splits = catalog.split_codes
-    rows = np.flatnonzero(once & (catalog.label_codes != NONE) & ((splits == 0) | (splits == ROLES.index(role))))
-    unit = units(measurements.copies.component, catalog.group_codes)
-    return Clusters(catalog.label_codes[rows], unit[rows], splits[rows] != 0)
-
-
-def _differ(
-    catalog: Catalog,
-    config: Config,
-    role: Role,
-    counts: tuple[NDArray[np.int64], NDArray[np.int64]],
-    difference: Difference,
-    clusters: Clusters | None,
-) -> Finding:
+def _differ(catalog: Catalog, config: Config, role: Role, found: Compared, difference: Difference) -> Finding:
     """Tell a difference of class shares."""
-    train, held_out = counts
-    test = difference.test
+    (train, held_out), clusters, test = found.counts, found.clusters, difference.test
     shares = (train / train.sum(), held_out / held_out.sum())
     widest = int(np.argmax(np.abs(shares[1] - shares[0])))
     of_role, of_train = percent(shares[1][widest]), percent(shares[0][widest])

@@ -6,19 +6,19 @@ Twenty pictures of one patient are of one class and went where the patient went:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from dataaudit.statistics.corrections import benjamini_hochberg
-from dataaudit.statistics.shares import Difference
+from dataaudit.statistics.shares import Difference, differences
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Clusters", "borne_out", "permutation_p", "shares_design_effect", "total_variation_interval"]
+__all__ = ["Clusters", "Compared", "compared", "permutation_p", "shares_design_effect", "total_variation_interval"]
 
 DRAWS: Final = 1_999
 BOOTSTRAPS: Final = 999
@@ -53,29 +53,69 @@ class Clusters:
         return self.second.size
 
 
-def borne_out(
-    differences: Sequence[Difference | None], clusters: Sequence[Clusters], *, alpha: float, seed: int = 0
-) -> tuple[Difference | None, ...]:
-    """Return which differences of class shares whole groups bear out; of these STR601 warns where groups are declared.
+class Compared(NamedTuple):
+    """Class shares of a split beside train's."""
+
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]]
+    """Samples per class of train and of the split."""
+    single: Difference | None
+    """As if each sample were evidence of its own; None where they do not differ."""
+    clusters: Clusters | None
+    """Of the two, where single samples of some split differ and there are units; else None."""
+    difference: Difference | None
+    """What whole units, exchanged, bear out of it, with the larger p and q of the two tests; ``single`` where there are none."""
+
+
+def compared(
+    labels: NDArray[np.int32],
+    splits: NDArray[np.int8],
+    units: NDArray[np.int64] | None,
+    *,
+    others: Sequence[int],
+    classes: int,
+    alpha: float,
+    least: float,
+    seed: int = 0,
+    wanted: Collection[int] | None = None,
+) -> dict[int, Compared]:
+    """Compare the class shares of splits with train's, as STR601 does.
 
     Args:
-        differences: as ``shares.differences`` gives them of the splits that were compared; None where there is none.
-        clusters: of train and each of these splits.
-        alpha: of q, after Benjamini–Hochberg over the splits.
-        seed: of the permutations.
+        labels: (m,) label codes of the samples, copies counted once.
+        splits: (m,) codes of their splits; train is 0.
+        units: (m,) numbers of what went into a split as a whole; None: every sample is a unit of its own.
+        others: codes of the splits to compare with train; one without samples is left out.
+        classes: how many there are.
+        alpha: a split differs where q, after Benjamini–Hochberg over the splits, is below it …
+        least: … and the total variation above this.
+        seed: of simulations.
+        wanted: if none of these differs as single samples whole units are not asked; None: ``others``.
 
     Returns:
-        Those that stay, with the larger p and q of the two tests; None elsewhere.
+        By the code of the split.
     """
-    if not any(differences):
-        return tuple(differences)
-    p_values = [permutation_p(each, seed) for each in clusters]
-    return tuple(
-        None
-        if found is None or q >= alpha
-        else Difference(replace(found.test, p_value=max(p, found.test.p_value)), max(q, found.q_value))
-        for found, p, q in zip(differences, p_values, benjamini_hochberg(p_values).tolist(), strict=True)
+    cells = (max(others) + 1) * classes
+    table = np.bincount(splits * np.int64(classes) + labels, minlength=cells)[:cells].reshape(-1, classes)
+    train, present = table[0], [split for split in others if table[split].any()]
+    single = dict(
+        zip(present, differences(train, [table[split] for split in present], alpha=alpha, least=least, seed=seed), strict=True)
     )
+    if units is None or not any(single.get(split) for split in (others if wanted is None else wanted)):
+        return {split: Compared((train, table[split]), found, None, found) for split, found in single.items()}
+    gathered = {}
+    for split in present:
+        rows = (splits == 0) | (splits == split)
+        gathered[split] = Clusters(labels[rows], units[rows], splits[rows] != 0)
+    p_values = {split: permutation_p(clusters, seed) for split, clusters in gathered.items()}
+    q_values = dict(zip(p_values, benjamini_hochberg(list(p_values.values())).tolist(), strict=True))
+    result = {}
+    for split, found in single.items():
+        borne_out = None
+        if found is not None and q_values[split] < alpha:
+            test = replace(found.test, p_value=max(p_values[split], found.test.p_value))
+            borne_out = Difference(test, max(q_values[split], found.q_value))
+        result[split] = Compared((train, table[split]), found, gathered[split], borne_out)
+    return result
 
 
 def permutation_p(clusters: Clusters, seed: int = 0) -> float:
@@ -111,14 +151,20 @@ def permutation_p(clusters: Clusters, seed: int = 0) -> float:
 
 def _by_content(clusters: Clusters, totals: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the clusters in an order that their splits and samples per class decide, and the names of classes hardly."""
-    of_second = np.bincount(clusters.label, clusters.second[clusters.cluster], totals.size)
-    rank = np.argsort(np.lexsort((of_second, totals)))
+    sides = clusters.second.tolist()
+    keys, counts = np.unique(clusters.label * len(clusters) + clusters.cluster, return_counts=True)
+    holds: list[list[tuple[float, int]]] = [[] for _ in totals]  # by class
+    for label, cluster, count in zip(*(part.tolist() for part in (*np.divmod(keys, len(clusters)), counts)), strict=True):
+        holds[label].append((sides[cluster], count))
+    for held in holds:
+        held.sort()
+    rank = np.argsort(sorted(range(totals.size), key=holds.__getitem__))
     keys, counts = np.unique(clusters.cluster * totals.size + rank[clusters.label], return_counts=True)
     owner, ranks = np.divmod(keys, totals.size)
     ends = np.searchsorted(owner, np.arange(1, len(clusters)))
     contents = [
         (second, some.tolist(), numbers.tolist())
-        for second, some, numbers in zip(clusters.second.tolist(), np.split(ranks, ends), np.split(counts, ends), strict=True)
+        for second, some, numbers in zip(sides, np.split(ranks, ends), np.split(counts, ends), strict=True)
     ]
     return np.array(sorted(range(len(clusters)), key=contents.__getitem__), np.intp)
 
@@ -126,8 +172,10 @@ def _by_content(clusters: Clusters, totals: NDArray[np.float64]) -> NDArray[np.i
 def _counts(clusters: Clusters, second: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     """Return the samples per class of the second split under each draw, (k, draws)."""
     keys, weights = np.unique(clusters.label * len(clusters) + clusters.cluster, return_counts=True)
+    label, cluster = np.divmod(keys, len(clusters))
+    used, starts = np.unique(label, return_index=True)
     counts = np.zeros((k, second.shape[1]))
-    np.add.at(counts, keys // len(clusters), second[keys % len(clusters)] * weights[:, None])
+    counts[used] = np.add.reduceat(second[cluster] * weights[:, None], starts, axis=0)  # whole numbers: exact in any order
     return counts
 
 

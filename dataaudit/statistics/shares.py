@@ -50,7 +50,7 @@ class Difference:
 def differences(
     train: ArrayLike, others: Sequence[ArrayLike], *, alpha: float, least: float, seed: int = 0
 ) -> tuple[Difference | None, ...]:
-    """Return where class shares differ from train's: STR601 warns of these, and the fixers mend them.
+    """Return where class shares differ from train's, every sample being evidence of its own.
 
     A split differs where q < ``alpha`` (sure) and the total variation exceeds ``least`` (worth a person's time).
 
