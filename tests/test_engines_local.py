@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import signal
@@ -11,6 +12,7 @@ import textwrap
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -397,3 +399,12 @@ def test_idle_workers_end_with_a_parent_that_was_killed(tmp_path):
     process.communicate(timeout=10)
     assert not psutil.wait_procs(workers, timeout=5)[1]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_threads_are_asked_to_share_one_heap_where_that_can_be_asked(there, monkeypatch):
+    asked = []
+    library = SimpleNamespace(mallopt=lambda *given: asked.append(given)) if there else SimpleNamespace()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    memory.share_one_heap()
+    assert asked == ([(-8, 1)] if there else [])

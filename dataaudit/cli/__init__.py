@@ -20,6 +20,7 @@ from dataaudit.cli.judging import audit, scan, selftest
 from dataaudit.cli.planning import apply, split
 from dataaudit.cli.ruling import explain, rules
 from dataaudit.cli.streams import one_line
+from dataaudit.engines.memory import share_one_heap
 from dataaudit.errors import CacheWarning, DataAuditError
 
 
@@ -66,6 +67,7 @@ def warn(message: Warning | str, category: type[Warning], *_: object) -> None:
 def main() -> None:
     """Audit an image-classification dataset before training, and emit the correction."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # finding that there is none takes longer than Config does
+    share_one_heap()
 
 
 for _command in (audit, scan, selftest, split, apply, check, index, cache_commands, explain, rules):

@@ -1,4 +1,4 @@
-"""The memory of the workers: the limit of each, and the turn that they take with what is heavy.
+"""The memory of the workers: the limit of each, and the turn that they take with what is heavy; and the heap of the main process.
 
 The limit is one of address space (``RLIMIT_AS``) beyond what the process holds already. Linux only: macOS does not honour it
 and Windows has none.
@@ -7,7 +7,7 @@ and Windows has none.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HEAVY: Final = 96
 """MiB from which something is heavy: of all the workers of an engine one at a time holds such a thing."""
 _POLL_SECONDS: Final = 0.005
+_ARENA_MAX: Final = -8  # glibc's M_ARENA_MAX
 _allowance: int | None = None  # MiB; of this process
 _turn: tuple[int, Callable[[], None]] | None = None  # the file that is locked, and what to call while waiting; of this process
 
@@ -70,6 +71,18 @@ def turn(mebibytes: float) -> Iterator[None]:
         yield
     finally:
         fcntl.lockf(descriptor, fcntl.LOCK_UN)
+
+
+def share_one_heap() -> None:
+    """Let all threads of this process allocate from one heap.
+
+    glibc gives each thread one of its own, and what is freed stays there: the main process of a search among 10,000 pictures
+    holds at most 175 MiB with them, 126 without, and takes as long. Elsewhere nothing is done.
+    """
+    import ctypes  # noqa: PLC0415 - NumPy's, too
+
+    with suppress(AttributeError, OSError, TypeError):  # another C library, Windows
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def _set(mebibytes: int | None) -> None:
