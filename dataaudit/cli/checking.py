@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -21,19 +20,18 @@ def check(
     paths: tuple[Path, ...], dataset: Path | None, index: Path | None, fail_on: str, require: tuple[str, ...], **given: object
 ) -> None:
     """Check the staged images (or PATHS) against their dataset: the pre-commit check."""
-    with ExitStack() as stack:
-        observe = stack.enter_context(progress(quiet=bool(given["quiet"])))
+    with progress(quiet=bool(given["quiet"])) as observe:
         if index is None:
             from dataaudit.engines.local import LocalEngine  # noqa: PLC0415
 
-            engine = stack.enter_context(LocalEngine())
-            if paths:
-                engine.start("dataaudit.features")  # ahead of all else, for it takes as long
-            config = configured(given)
-            engine.jobs, engine.item_timeout, engine.item_memory = config.workers, config.file_timeout, config.file_memory
-            from dataaudit.check import check as check_files  # noqa: PLC0415
+            with LocalEngine() as engine:
+                if paths:
+                    engine.start("dataaudit.features")  # ahead of all else, for it takes as long
+                config = configured(given)
+                engine.jobs, engine.item_timeout, engine.item_memory = config.workers, config.file_timeout, config.file_memory
+                from dataaudit.check import check as check_files  # noqa: PLC0415
 
-            outcome = check_files(paths, dataset, config, observe, engine)
+                outcome = check_files(paths, dataset, config, observe, engine)
         else:
             from dataaudit.against import check_against  # noqa: PLC0415
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
@@ -21,6 +20,7 @@ from dataaudit.config import NOT_OF_THE_SEARCH
 from dataaudit.dedup.nominations import Nominations
 from dataaudit.dedup.verify import Answer
 from dataaudit.domain import IndexRecall
+from dataaudit.features.store import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -131,23 +131,23 @@ class Memory:
 
 
 def _packed(found: Nominations) -> bytes:
-    """Return nominations as bytes: the length of a JSON head and it, the columns, CRC-32 of all."""
+    """Return nominations as bytes, sealed: the length of a JSON head and it, the columns."""
     recall = None if found.index_recall is None else asdict(found.index_recall)
     head = json.dumps([len(found), recall]).encode()
     columns = b"".join(getattr(found, name).astype(kind).tobytes() for name, kind in _COLUMNS.items())
-    whole = len(head).to_bytes(4, "little") + head + columns
-    return whole + zlib.crc32(whole).to_bytes(4, "little")
+    return sealed(len(head).to_bytes(4, "little") + head + columns)
 
 
 def _unpacked(row: bytes) -> Nominations | None:
     """Return what :func:`_packed` was given; None where a byte is not as it was."""
-    if zlib.crc32(row[:-4]).to_bytes(4, "little") != row[-4:]:
+    body = unsealed(row)
+    if body is None:
         return None
-    start = 4 + int.from_bytes(row[:4], "little")
-    count, recall = json.loads(row[4:start])
+    start = 4 + int.from_bytes(body[:4], "little")
+    count, recall = json.loads(body[4:start])
     columns = []
     for kind in _COLUMNS.values():
-        columns.append(np.frombuffer(row, kind, count, start))
+        columns.append(np.frombuffer(body, kind, count, start))
         start += columns[-1].nbytes
     a, b, orientation = (column.astype(np.int64) for column in columns[:3])
     return Nominations(a, b, orientation, columns[3].astype(np.float64), None if recall is None else IndexRecall(**recall))

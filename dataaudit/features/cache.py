@@ -31,7 +31,7 @@ import numpy as np
 
 from dataaudit.domain import Failure, FeatureTable
 from dataaudit.features import snapshot
-from dataaudit.features.store import Store, folder
+from dataaudit.features.store import Store, folder, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -347,8 +347,7 @@ def _packed(table: FeatureTable) -> list[bytes]:
     for name in columns.names or ():
         records[name] = getattr(table, name)
     told = (b"" if failure is None else json.dumps([failure.kind, failure.detail]).encode() for failure in table.failures)
-    bodies = (record.tobytes() + text for record, text in zip(records, told, strict=True))
-    return [body + zlib.crc32(body).to_bytes(_SUM, "little") for body in bodies]
+    return [sealed(record.tobytes() + text) for record, text in zip(records, told, strict=True)]
 
 
 def _whole(

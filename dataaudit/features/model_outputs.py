@@ -11,7 +11,6 @@ import hashlib
 import json
 import platform
 import sys
-import zlib
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 
 from dataaudit.features.cache import packages
 from dataaudit.features.keras_model import KerasModel, model_digest
+from dataaudit.features.store import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,6 @@ __all__ = ["ModelOutputs", "embedder"]
 
 _BLOCK: Final = 4096  # rows that are looked up at a time
 _READY: Final = b"ready"
-_SUM: Final = 4
 _KNOWN: Final = (
     "SELECT a.number, o.id, o.used, o.row FROM temp.asked_outputs AS a JOIN outputs AS o ON o.key = a.key ORDER BY a.number"
 )
@@ -161,15 +160,12 @@ class ModelOutputs:
         known = self._cache.store.join("asked_outputs (number, key)", enumerate(keys), _KNOWN)
         self._cache.touch("outputs", [(number, used) for _, number, used, _ in known])
         for place, _, _, blob in known:
-            body = blob[:-_SUM]
-            if len(blob) >= _SUM and zlib.crc32(body).to_bytes(_SUM, "little") == blob[-_SUM:]:
-                found[place] = body
+            found[place] = unsealed(blob)
         return found
 
     def _keep(self, rows: list[tuple[bytes, bytes]]) -> None:
         if self._cache is not None:
-            summed = [(content, body + zlib.crc32(body).to_bytes(_SUM, "little")) for content, body in rows]
-            self._cache.write((_KEEP, [(self._key_of(content), self._cache.today, row) for content, row in summed]))
+            self._cache.write((_KEEP, [(self._key_of(content), self._cache.today, sealed(body)) for content, body in rows]))
 
 
 @contextmanager

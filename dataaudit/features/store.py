@@ -10,6 +10,7 @@ import os
 import sqlite3
 import time
 import warnings
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,13 +20,14 @@ from dataaudit.errors import CacheWarning
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["FILE", "Store", "folder"]
+__all__ = ["FILE", "Store", "folder", "sealed", "unsealed"]
 
 T = TypeVar("T")
 
 FILE: Final = "cache-1.sqlite"
 """The number is the schema's: another schema is another file."""
 _BUSY_SECONDS: Final = 30.0
+_SUM: Final = 4  # bytes
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH})
 """Result codes of a damaged file; ``SQLITE_ERROR`` is a table or column that is not there."""
 _SCHEMA: Final = """
@@ -53,6 +55,17 @@ def folder(given: str | None) -> Path:
     from platformdirs import user_cache_path  # noqa: PLC0415 - only where nothing else names it
 
     return user_cache_path("dataaudit", appauthor=False)
+
+
+def sealed(body: bytes) -> bytes:
+    """Return bytes with their CRC-32, little-endian, behind them."""
+    return body + zlib.crc32(body).to_bytes(_SUM, "little")
+
+
+def unsealed(row: bytes) -> bytes | None:
+    """Return what :func:`sealed` was given; None where a byte is not as it was."""
+    body = row[:-_SUM]
+    return body if len(row) >= _SUM and sealed(body) == row else None
 
 
 class Store:

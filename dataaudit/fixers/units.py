@@ -18,6 +18,7 @@ from dataaudit.dedup.components import components, first_of_equal
 from dataaudit.domain import NONE, ROLES
 from dataaudit.statistics.copies import one_of_each
 from dataaudit.statistics.copies import units as independent
+from dataaudit.statistics.shares import samples_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +95,7 @@ class Counted:
 
     def table(self, codes: NDArray[np.int8]) -> NDArray[np.int64]:
         """Return samples per split and label code, shape (3, classes), of rows that are planned as ``codes``, (n,), says."""
-        cells = np.bincount(codes[self.rows] * np.int64(self.classes) + self.labels, minlength=len(ROLES) * self.classes)
-        return cells.reshape(len(ROLES), self.classes)
+        return samples_per_class(self.labels, codes[self.rows], len(ROLES), self.classes)
 
 
 def join(measurements: Measurements, *, inferred: bool = False) -> NDArray[np.int64]:

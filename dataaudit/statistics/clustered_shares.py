@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from dataaudit.statistics.corrections import benjamini_hochberg
-from dataaudit.statistics.shares import Difference, differences
+from dataaudit.statistics.shares import Difference, differences, samples_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -47,6 +47,9 @@ class Clusters:
         self.label: NDArray[np.int64] = label
         self.single = used.size == label.size
         """Whether every row is a cluster of its own."""
+        cells, counts = np.unique(label * used.size + self.cluster, return_counts=True)
+        self.cells: tuple[NDArray[np.int64], ...] = (*np.divmod(cells, used.size), counts)
+        """(cells,) each: the classes that clusters hold, ascending, the clusters, and how many rows."""
 
     def __len__(self) -> int:
         """Return the number of clusters."""
@@ -94,8 +97,7 @@ def compared(
     Returns:
         By the code of the split.
     """
-    cells = (max(others) + 1) * classes
-    table = np.bincount(splits * np.int64(classes) + labels, minlength=cells)[:cells].reshape(-1, classes)
+    table = samples_per_class(labels, splits, max(others) + 1, classes)
     train, present = table[0], [split for split in others if table[split].any()]
     single = dict(
         zip(present, differences(train, [table[split] for split in present], alpha=alpha, least=least, seed=seed), strict=True)
@@ -151,28 +153,23 @@ def permutation_p(clusters: Clusters, seed: int = 0) -> float:
 
 def _by_content(clusters: Clusters, totals: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the clusters in an order that their splits and samples per class decide, and the names of classes hardly."""
-    sides = clusters.second.tolist()
-    keys, counts = np.unique(clusters.label * len(clusters) + clusters.cluster, return_counts=True)
+    sides, (label, cluster, counts) = clusters.second.tolist(), clusters.cells
     holds: list[list[tuple[float, int]]] = [[] for _ in totals]  # by class
-    for label, cluster, count in zip(*(part.tolist() for part in (*np.divmod(keys, len(clusters)), counts)), strict=True):
-        holds[label].append((sides[cluster], count))
+    for of, where, count in zip(label.tolist(), cluster.tolist(), counts.tolist(), strict=True):
+        holds[of].append((sides[where], count))
     for held in holds:
         held.sort()
-    rank = np.argsort(sorted(range(totals.size), key=holds.__getitem__))
-    keys, counts = np.unique(clusters.cluster * totals.size + rank[clusters.label], return_counts=True)
-    owner, ranks = np.divmod(keys, totals.size)
-    ends = np.searchsorted(owner, np.arange(1, len(clusters)))
-    contents = [
-        (second, some.tolist(), numbers.tolist())
-        for second, some, numbers in zip(sides, np.split(ranks, ends), np.split(counts, ends), strict=True)
-    ]
+    ranks = np.argsort(sorted(range(totals.size), key=holds.__getitem__))[label]
+    by_cluster = np.lexsort((ranks, cluster))
+    ends = np.searchsorted(cluster[by_cluster], np.arange(1, len(clusters)))
+    split = (np.split(column[by_cluster], ends) for column in (ranks, counts))
+    contents = [(side, some.tolist(), numbers.tolist()) for side, some, numbers in zip(sides, *split, strict=True)]
     return np.array(sorted(range(len(clusters)), key=contents.__getitem__), np.intp)
 
 
 def _counts(clusters: Clusters, second: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     """Return the samples per class of the second split under each draw, (k, draws)."""
-    keys, weights = np.unique(clusters.label * len(clusters) + clusters.cluster, return_counts=True)
-    label, cluster = np.divmod(keys, len(clusters))
+    label, cluster, weights = clusters.cells
     used, starts = np.unique(label, return_index=True)
     counts = np.zeros((k, second.shape[1]))
     counts[used] = np.add.reduceat(second[cluster] * weights[:, None], starts, axis=0)  # whole numbers: exact in any order

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Difference", "ShareTest", "compare_shares", "differences", "total_variation"]
+__all__ = ["Difference", "ShareTest", "compare_shares", "differences", "samples_per_class", "total_variation"]
 
 SMALLEST_EXPECTED: Final = 5.0
 """Expected count under which the chi-square distribution is not trusted (Cochran 1954) and the test is simulated."""
@@ -45,6 +45,19 @@ class Difference:
     test: ShareTest
     q_value: float
     """After Benjamini–Hochberg over the splits that were compared."""
+
+
+def samples_per_class(labels: NDArray[np.int32], splits: NDArray[np.int8], count: int, classes: int) -> NDArray[np.int64]:
+    """Return the samples of each of the first ``count`` splits, by class, shape (count, classes).
+
+    Args:
+        labels: (m,) label codes, from 0.
+        splits: (m,) split codes, from 0; other splits are not counted.
+        count: of splits.
+        classes: how many there are.
+    """
+    cells = np.bincount(splits * np.int64(classes) + labels, minlength=count * classes)
+    return cells[: count * classes].reshape(count, classes)
 
 
 def differences(
