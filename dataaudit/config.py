@@ -78,10 +78,11 @@ class Config(BaseModel):
         0.06, ge=0, le=4, description="above that: a nomination stands where a picture has too few local features to be asked"
     )
     descriptor_far: float = Field(
-        0.15,
+        0.24,
         ge=0,
         le=4,
-        description="above that, or that at 10,000 images, fewer local features of a picture and its nearest must agree",
+        description="above that, or that at 10,000 images, fewer local features of a picture and its nearest must agree; "
+        "under five sixths of it one more",
     )
     agreement: int = Field(
         6,

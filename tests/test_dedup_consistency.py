@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from dataaudit.dedup import consistency
-from dataaudit.dedup.consistency import agreed, agreement, first_sight
-from dataaudit.features.keypoints import _WANTED, COUNT, STRONGER, WIDTH, local_features, view_of
+from dataaudit.dedup.consistency import agreed, agreement, first_sight, least_distance
+from dataaudit.features.keypoints import _WANTED, COUNT, WIDTH, local_features, strongest, view_of
 from pictures import photo
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def test_a_plain_picture_has_none() -> None:
     assert found.shape == (COUNT, WIDTH)
     assert not found.any()
     assert agreement(found[None], np.array([0]), np.array([0])).tolist() == [0]
+    assert least_distance(found[None], np.array([0]), np.array([0])).tolist() == [255]
 
 
 def test_long_pictures_keep_their_positions_in_a_byte() -> None:
@@ -71,9 +72,12 @@ def test_the_count_is_the_largest_that_any_three_matches_give() -> None:
         expected = max(slow_count(features[first], features[second], mirrored=mirrored) for mirrored in (False, True))
         assert agreement(np.stack(features), np.array([first]), np.array([second])).tolist() == [expected]
         assert len(agreed(features[first], features[second]).a) == expected
-        some = [features[row][list(STRONGER)] for row in (first, second)]
+        some = [features[row][strongest(2)] for row in (first, second)]
         half = max(slow_count(*some, mirrored=mirrored, drawn=8) for mirrored in (False, True))
         assert first_sight(np.stack(features), np.array([first]), np.array([second])).tolist() == [half]
+        few = [features[row][strongest(5)] for row in (first, second)]
+        nearest = min(slow_distances(*few, mirrored=mirrored).min() for mirrored in (False, True))
+        assert least_distance(np.stack(features), np.array([first]), np.array([second])).tolist() == [nearest]
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -90,12 +94,13 @@ def test_the_matches_that_agree_lie_where_the_copy_was_moved_to(*, mirrored: boo
     assert np.abs(back - np.column_stack([x - 20, y - 10])).max() < 6
 
 
-@pytest.mark.parametrize("count", [agreement, first_sight])
+@pytest.mark.parametrize("count", [agreement, first_sight, least_distance])
 def test_threads_and_blocks_change_nothing(count: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     features = np.stack([features_of(photo(seed, (160, 120))) for seed in range(12)])
     first, second = np.divmod(np.arange(144), 12)
     expected = count(features, first, second)
     monkeypatch.setattr(consistency, "_BLOCK", 20)
+    monkeypatch.setattr(consistency, "_BLOCK_OF_FEW", 50)
     monkeypatch.setattr(consistency, "_MAPPED", 7)
     monkeypatch.setattr(consistency, "_AT_ONCE", 4000)
     assert count(features, first, second, 3).tolist() == expected.tolist()
@@ -110,13 +115,18 @@ def test_a_batch_has_the_features_of_its_pictures() -> None:
     assert local_features([]).shape == (0, COUNT, WIDTH)
 
 
-def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool, drawn: int = 12) -> int:
+def slow_distances(a: np.ndarray, b: np.ndarray, *, mirrored: bool) -> np.ndarray:
     bits = [[np.unpackbits(feature[2:]) for feature in side] for side in (a, b)]
     turned = [np.roll(feature, 64) if mirrored else feature for feature in bits[0]]
     table = np.full((len(a), len(a)), 255)
     for i, j in product(range(len(a)), repeat=2):
         if a[i].any() and b[j].any():
             table[i, j] = (turned[i] != bits[1][j]).sum()
+    return table
+
+
+def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool, drawn: int = 12) -> int:
+    table = slow_distances(a, b, mirrored=mirrored)
     matches = []
     for i in range(len(a)):
         distances = table[i].tolist()
@@ -143,8 +153,9 @@ def slow_count(a: np.ndarray, b: np.ndarray, *, mirrored: bool, drawn: int = 12)
     return best
 
 
-def test_the_stronger_half_is_of_every_scale() -> None:
+@pytest.mark.parametrize("part", [1, 2, 5])
+def test_the_strongest_are_of_every_scale(part: int) -> None:
     starts, wanted = np.cumsum([0, *_WANTED.values()])[:-1], np.array(list(_WANTED.values()))
-    halves = [range(start, start + (count + 1) // 2) for start, count in zip(starts.tolist(), wanted.tolist(), strict=True)]
-    assert [place for half in halves for place in half] == list(STRONGER)
+    shares = [range(start, start + -(-count // part)) for start, count in zip(starts.tolist(), wanted.tolist(), strict=True)]
+    assert [place for share in shares for place in share] == strongest(part)
     assert wanted.sum() == COUNT

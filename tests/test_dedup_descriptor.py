@@ -12,7 +12,7 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import candidates, relate
 from dataaudit.dedup.candidates import descriptor_neighbours
-from dataaudit.dedup.consistency import agreement, first_sight
+from dataaudit.dedup.consistency import agreement, first_sight, least_distance
 from dataaudit.dedup.neighbours import UNIT, in_units
 from dataaudit.dedup.nominations import AFTER_HASHES, in_order_of_content
 from dataaudit.engines.local import LocalEngine
@@ -137,27 +137,33 @@ def test_a_small_memory_limit_is_the_files_not_the_libraries(tmp_path):
 
 
 def test_how_many_local_features_are_asked_depends_on_the_place(monkeypatch):
-    """Six at the first place, fewer if the score is high, seven at the next two, eight, of what is promising, at others."""
+    """Six at the first place, fewer or one more by the score; seven at the next two, eight, of what is promising, at others."""
     config = Config()
-    cases = [  # place, score, features that agree, at first sight; and whether the pair stands
-        (1, 0.0, 7, 0, True),
-        (1, 0.9, 6, 9, False),
-        (0, 0.0, 6, 0, True),
-        (0, 0.0, 5, 9, False),
-        (0, 0.9, 3, 0, True),
-        (0, 0.05, 5, 0, False),  # by the threshold of a small dataset it would be high
-        (2, 0.0, 7, 0, True),
-        (3, 0.9, 7, 9, False),
-        (3, 0.0, 8, 4, True),
-        (3, 0.0, 9, 3, False),
-        (15, 0.0, 8, 4, True),
-        (16, 0.0, 8, 4, False),
-        (16, 0.0, 8, 5, True),
+    cases = [  # place, score, features that agree, at first sight, bits apart; and whether the pair stands
+        (1, 0.2, 7, 0, 99, True),
+        (1, 0.9, 6, 9, 0, False),
+        (0, 0.13, 6, 0, 99, True),
+        (0, 0.11, 6, 9, 0, False),  # less than five sixths of descriptor_far above the threshold
+        (0, 0.11, 7, 0, 99, True),
+        (0, 0.19, 5, 9, 0, False),
+        (0, 0.2, 5, 0, 99, True),
+        (0, 0.2, 4, 9, 0, False),
+        (0, 0.9, 3, 0, 99, True),
+        (0, 0.05, 5, 0, 0, False),  # by the threshold of a small dataset it would be high
+        (2, 0.0, 7, 0, 99, True),
+        (3, 0.9, 7, 9, 0, False),
+        (3, 0.0, 8, 4, 99, True),
+        (3, 0.0, 9, 3, 0, False),
+        (15, 0.0, 8, 4, 99, True),
+        (16, 0.0, 8, 4, 0, False),
+        (16, 0.0, 8, 5, 12, True),
+        (16, 0.0, 8, 5, 13, False),
     ]
-    place, score, agree, at_first, expected = (np.array(column) for column in zip(*cases, strict=True))
+    place, score, agree, at_first, apart, expected = (np.array(column) for column in zip(*cases, strict=True))
     rows = np.arange(len(cases))
     monkeypatch.setattr(candidates, "agreement", lambda _, a, b, __: agree[np.minimum(a, b)])
     monkeypatch.setattr(candidates, "first_sight", lambda _, a, b, __: at_first[np.minimum(a, b)])
+    monkeypatch.setattr(candidates, "least_distance", lambda _, a, b, __: apart[np.minimum(a, b)])
     others = rows + len(rows)
     features = SimpleNamespace(keypoints=None, sha256=np.random.default_rng(0).integers(0, 9, (2 * len(rows), 4), np.uint64))
 
@@ -178,7 +184,7 @@ def test_whether_features_agree_does_not_depend_on_names():
         sha256=rng.integers(0, 2**63, (12, 4), np.uint64),
     )
     a, b = np.triu_indices(12, 1)
-    for count in (agreement, first_sight):
+    for count in (agreement, first_sight, least_distance):
         one, other = (count(features.keypoints, *in_order_of_content(features, *pair)) for pair in ((a, b), (b, a)))
         assert one.tolist() == other.tolist()
     assert agreement(features.keypoints, a, b).tolist() != agreement(features.keypoints, b, a).tolist()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.consistency import agreement, first_sight
+from dataaudit.dedup.consistency import agreement, first_sight, least_distance
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
@@ -40,7 +40,9 @@ _FULL_RADIUS_UP_TO: Final = 100_000
 _BITS_A_DECADE: Final = 5.0
 _LEAST_RADIUS: Final = 4
 _FEW_KEYPOINTS: Final = 24
-_A_FAR: Final = 2.2  # features that a score as much again above the least as descriptor_far stands for (measured)
+_A_FAR: Final = 6.8  # features that a score as much again above the least as descriptor_far stands for (measured)
+_BARELY: Final = 5 / 6  # of descriptor_far: a score that is not so much above the least asks for one more
+_NEAR: Final = 12  # bits of 128: of a pair FAR down each other's list two of the strongest features must be as near
 _PROMISING: Final = (
     4  # local features that agree at first sight; FAR down one more: 2 of 76 copies lack it, three in four strangers
 )
@@ -152,16 +154,20 @@ def borne_out(
     Where one has (a smooth or tiny picture), the pair stands if its score is clearly above ``least``. Where one is the other's
     nearest, at ``place`` 0, fewer have to agree the higher the score is above ``least``, or above what that is among 10,000
     pictures if that is more: the features of fine, even textures are not the same at another scale. One more
-    has to where neither is the other's nearest, and again one where neither is among the other's ``FIRST``; the latter must be
-    promising at first sight before all their features are asked, more so where each is ``FAR`` down the other's list.
+    has to where neither is the other's nearest, or the score is barely above that; and again one where neither is among the
+    other's ``FIRST``. The latter must be promising at first sight before all their features are asked; and where each is ``FAR``
+    down the other's list more so, and before that two of the strongest features be near.
     """
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
     above = score - max(least, config.descriptor_score)
-    fewer = np.maximum(_A_FAR * (above / max(config.descriptor_far, 1e-6) - 1.0), 0.0)
-    needed = config.agreement - np.where(place == 0, fewer, 0.0) + (place > 0) + (place >= FIRST)
+    far_above = above / max(config.descriptor_far, 1e-6)
+    fewer = np.where(place == 0, np.maximum(_A_FAR * (far_above - 1.0), 0.0), 0.0)
+    needed = config.agreement - fewer + ((place > 0) | (far_above < _BARELY)) + (place >= FIRST)
     a, b = in_order_of_content(features, a, b)
     hopeful = ~unheard
+    far_down = np.flatnonzero(hopeful & (place >= FAR))
+    hopeful[far_down] = least_distance(features.keypoints, a[far_down], b[far_down], config.workers) <= _NEAR
     doubted = hopeful & (place >= FIRST)
     agreeing_first = first_sight(features.keypoints, a[doubted], b[doubted], config.workers)
     hopeful[doubted] = agreeing_first >= _PROMISING + (place[doubted] >= FAR)

@@ -12,21 +12,21 @@ quickly found as that of a row.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from dataaudit.features.keypoints import STRONGER
+from dataaudit.features.keypoints import strongest
 from dataaudit.features.mapped import some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["Agreed", "agreed", "agreement", "first_sight"]
+__all__ = ["Agreed", "agreed", "agreement", "first_sight", "least_distance"]
 
 _RATIO: Final = 0.95
 _DRAWN: Final = 12  # the best matches of a pair; every three of them give a map …
@@ -37,6 +37,7 @@ _LEAST_AREA: Final = 60.0  # square pixels of the parallelogram of three points:
 _SQUEEZE: Final = 2.2  # largest singular value over smallest: more is no believable map
 _GROWTH: Final = 16.0  # of areas, either way
 _BLOCK: Final = 512  # pairs at a time: 16 MiB a thread; threads with fewer wait for one another (measured) …
+_BLOCK_OF_FEW: Final = 2048  # … of whose features few are looked at …
 _MAPPED: Final = 256  # … and whose maps are tried at a time: 60 MiB more where all are copies
 _AT_ONCE: Final = 1 << 17  # bit strings compared at a time: they stay in the processor's cache
 _NONE: Final = 255
@@ -55,7 +56,7 @@ def agreement(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.
     Returns:
         (pairs,), 0 to 32: the most that agree, with a as it is or mirrored.
     """
-    return _counted(keypoints, a, b, most, slice(None), _DRAWN)
+    return _asked(partial(_block, drawn=_DRAWN), keypoints, a, b, most, slice(None), _BLOCK)
 
 
 def first_sight(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64], most: int = 1) -> NDArray[np.int64]:
@@ -64,25 +65,43 @@ def first_sight(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[n
     Of 5,314 copies of Caltech-101 in 27 families in which six agree four of these do in 98.8 %, of 2,506 in the 14 that move
     pictures most or hide a part of them in 98.2 %; of others that are near by descriptor in 13 to 18 %, and five in 2 to 7 %.
     """
-    return _counted(keypoints, a, b, most, list(STRONGER), _DRAWN_FIRST)
+    return _asked(partial(_block, drawn=_DRAWN_FIRST), keypoints, a, b, most, strongest(2), _BLOCK)
 
 
-def _counted(
+def least_distance(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64], most: int = 1) -> NDArray[np.int64]:
+    """Return how many of 128 bits the nearest two of the strongest features differ in, at a seventh of the cost of first sight.
+
+    A feature of a is taken as it is and mirrored; 255 where a picture has none. Of 43 copies far down each other's lists
+    of neighbours 38 have two within 12 bits, and 17 % of strangers (of 32-px pictures 30 %).
+    """
+    return _asked(_nearest, keypoints, a, b, most, strongest(5), _BLOCK_OF_FEW)
+
+
+def _asked(
+    question: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.int64]],
     keypoints: NDArray[np.uint8],
     a: NDArray[np.int64],
     b: NDArray[np.int64],
     most: int,
     chosen: slice | list[int],
-    drawn: int,
+    block: int,
 ) -> NDArray[np.int64]:
-    def count(start: int) -> NDArray[np.int64]:
-        some = slice(start, start + _BLOCK)
+    """Ask of the ``chosen`` features of a and of b, (pairs, features, 18) each, ``block`` pairs at a time; (pairs,)."""
+
+    def ask(start: int) -> NDArray[np.int64]:
+        some = slice(start, start + block)
         of_a, of_b = (some_of(keypoints, rows[some])[:, chosen] for rows in (a, b))
-        return _block(of_a, of_b, drawn)
+        return question(of_a, of_b)
 
     with ThreadPoolExecutor(most) as threads:
-        counts = list(threads.map(count, range(0, len(a), _BLOCK)))
-    return np.concatenate([np.empty(0, np.int64), *counts])
+        answers = list(threads.map(ask, range(0, len(a), block)))
+    return np.concatenate([np.empty(0, np.int64), *answers])
+
+
+def _nearest(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the least distance between a feature of a, as it is or mirrored, and one of b; ``_NONE`` where there is none."""
+    as_it_is, mirrored = (apart.min(axis=(0, 1)) for _, apart in _apart_both_ways(a, b))
+    return np.minimum(as_it_is, mirrored).astype(np.int64)
 
 
 class Agreed(NamedTuple):
@@ -124,18 +143,24 @@ def _both_ways(
     a: NDArray[np.uint8], b: NDArray[np.uint8]
 ) -> Iterator[tuple[bool, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
     """Yield, for a as it is and mirrored, where the best matches of each pair lie, (pairs, m, 2) twice, and which are any."""
-    bits_a, bits_b = _words(a), _words(b)
-    absent_a, absent_b = (_absent(features, bits) for features, bits in ((a, bits_a), (b, bits_b)))
-    for mirrored in (False, True):
-        apart = _distances(bits_a[::-1] if mirrored else bits_a, bits_b)
-        apart |= absent_a
-        apart |= absent_b[:, None]
+    for mirrored, apart in _apart_both_ways(a, b):
         distance, feature_a, feature_b = _matches(apart)
         points_a = np.take_along_axis(a[..., :2], feature_a[..., None], axis=1).astype(np.float32)
         points_b = np.take_along_axis(b[..., :2], feature_b[..., None], axis=1).astype(np.float32)
         if mirrored:
             points_a[..., 0] *= -1
         yield mirrored, points_a, points_b, distance < _NONE
+
+
+def _apart_both_ways(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
+    """Yield, for a as it is and mirrored, what :func:`_distances` gives, and ``_NONE`` where one of the two is none."""
+    bits_a, bits_b = _words(a), _words(b)
+    absent_a, absent_b = (_absent(features, bits) for features, bits in ((a, bits_a), (b, bits_b)))
+    for mirrored in (False, True):
+        apart = _distances(bits_a[::-1] if mirrored else bits_a, bits_b)
+        apart |= absent_a
+        apart |= absent_b[:, None]
+        yield mirrored, apart
 
 
 def _words(features: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["COUNT", "STRONGER", "WIDTH", "local_features", "prepare", "view_of", "view_size"]
+__all__ = ["COUNT", "WIDTH", "local_features", "prepare", "strongest", "view_of", "view_size"]
 
 COUNT: Final = 80
 """Local features of a picture, at most."""
@@ -35,12 +35,6 @@ WIDTH: Final = 18
 _SHORT_SIDE: Final = 72  # pixels; positions are whole pixels of this view
 _LONG_SIDE: Final = 240
 _WANTED: Final = {1.0: 46, 0.71: 23, 0.5: 11}  # corners by scale, as many as there is area; the last takes what the others left
-STRONGER: Final = tuple(
-    place
-    for start, wanted in zip(accumulate(_WANTED.values(), initial=0), _WANTED.values(), strict=False)
-    for place in range(start, start + (wanted + 1) // 2)
-)
-"""The stronger half of a picture's features at each scale, as long as it has all of them."""
 _REACH: Final = 9  # pixels around a corner that its description looks at
 _BORDER: Final = _REACH + 1
 _SHEET: Final = _LONG_SIDE + 2 * _BORDER  # pixels a row of a sheet
@@ -48,6 +42,12 @@ _ANGLES: Final = 64  # that a patch may be turned by
 _SPREAD: Final = 5.0  # standard deviation of the compared pixels' places
 _QUALITY: Final = 0.01  # of the strongest corner
 _APART: Final = 3  # pixels between corners
+
+
+def strongest(part: int) -> list[int]:
+    """Return the places of the strongest ``part``-th of a picture's features at each scale, as long as it has all of them."""
+    starts = accumulate(_WANTED.values(), initial=0)
+    return [start + place for start, wanted in zip(starts, _WANTED.values(), strict=False) for place in range(-(-wanted // part))]
 
 
 def local_features(views: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
