@@ -162,10 +162,13 @@ def _calibrated(
 ) -> tuple[Thresholds, Calibration | None]:
     """Compare pairs that are no copies, if there is a nomination to judge at all; more of them unless it is clear already."""
     thresholds, calibration = Thresholds.of(config), None
+    answers: dict[tuple[int, int], Answer | None] = {}
     for pictures, caution in LOOKS if len(nominations) else ():
-        a, b = unlike_pairs(features, leaders, config, pictures)
-        answers = list(verifier.ask(a, b, [(0,)] * len(a), [False] * len(a), align=True))
-        thresholds, calibration = calibrate(answers, len(leaders), config, caution)
+        pairs = unlike_pairs(features, leaders, config, pictures)
+        new = [pair for pair in pairs if pair not in answers]
+        a, b = [pair[0] for pair in new], [pair[1] for pair in new]
+        answers.update(zip(new, verifier.ask(a, b, [(0,)] * len(new), [False] * len(new), align=True), strict=True))
+        thresholds, calibration = calibrate([answers[pair] for pair in pairs], len(leaders), config, caution)
         if calibration.pairs and not calibration.raised:
             break
     return thresholds, calibration

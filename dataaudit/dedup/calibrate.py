@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from dataaudit.dedup.verify import Answer
     from dataaudit.domain import FeatureTable, Verdict
 
-LOOKS: Final = ((16, 1.5), (48, 1.0))
-"""Pictures whose pairs are compared, and what their spread is multiplied by: a few pictures do where even a spread half as
-large again raises nothing."""
+LOOKS: Final = ((10, 2.5), (16, 1.5), (48, 1.0))
+"""Pictures whose pairs are compared, and what their spread is multiplied by: a few pictures do where even a spread much larger
+raises nothing."""
 _PAIRS: Final = 400
 _FEWEST: Final = 30  # pairs below which nothing is said of their distribution
 _SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells of two makes) is heavier than a normal one
@@ -89,7 +89,7 @@ class Thresholds:
 
 def unlike_pairs(
     features: FeatureTable, rows: NDArray[np.int64], config: Config, pictures: int = LOOKS[-1][0]
-) -> tuple[list[int], list[int]]:
+) -> list[tuple[int, int]]:
     """Return up to ``_PAIRS`` pairs of so many of ``rows`` whose hashes differ too much for a copy in the same orientation.
 
     Rows are taken in the order of their content digests: the same pictures, whatever their names.
@@ -101,7 +101,7 @@ def unlike_pairs(
     if len(unlike) < _FEWEST and len(sample) == pictures:  # of so many pictures nearly all alike, most are no copies
         unlike = np.arange(len(a))
     chosen = unlike[np.linspace(0, len(unlike) - 1, min(len(unlike), _PAIRS)).astype(np.int64)]
-    return a[chosen].tolist(), b[chosen].tolist()
+    return list(zip(a[chosen].tolist(), b[chosen].tolist(), strict=True))
 
 
 def calibrate(

@@ -101,7 +101,8 @@ def _asked(
 def _nearest(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the least distance between a feature of a, as it is or mirrored, and one of b; ``_NONE`` where there is none."""
     as_it_is, mirrored = (apart.min(axis=(0, 1)) for _, apart in _apart_both_ways(a, b))
-    return np.minimum(as_it_is, mirrored).astype(np.int64)
+    nearest: NDArray[np.int64] = np.minimum(as_it_is, mirrored).astype(np.int64)
+    return nearest
 
 
 class Agreed(NamedTuple):
