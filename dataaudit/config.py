@@ -10,7 +10,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="Config")
 
-NOT_OF_THE_SEARCH: Final = frozenset(
+_NOT_OF_THE_SEARCH: Final = frozenset(
     (
         *("keras_split", "cache", "cache_dir", "cache_limit", "paranoid"),
         *("manifest", "group_by", "roles", "follow_links", "embeddings", "pred_probs", "jobs", "file_timeout", "file_memory"),
@@ -169,6 +169,10 @@ class Config(BaseModel):
     @classmethod
     def _capitals(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(code.strip().upper() for code in codes)
+
+    def of_the_search(self, *, changed: bool = False) -> dict[str, Any]:
+        """Return the options that have a part in which copies are found, as JSON holds them; ``changed``: not the defaults."""
+        return self.model_dump(mode="json", exclude=set(_NOT_OF_THE_SEARCH), exclude_defaults=changed)
 
     def merged(self, **options: object) -> Self:
         """Return a copy with the options that are not None; values are validated.

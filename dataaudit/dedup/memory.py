@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 import numpy as np
 
 from dataaudit import transform
-from dataaudit.config import NOT_OF_THE_SEARCH
 from dataaudit.dedup.nominations import Nominations
 from dataaudit.dedup.verify import Answer
 from dataaudit.domain import IndexRecall
@@ -96,8 +95,8 @@ class Memory:
         """
         if len(rows) < _MANY:
             return nominate()
-        settings = config.model_dump(mode="json", exclude=set(NOT_OF_THE_SEARCH))
-        digest = hashlib.sha256(self._key + json.dumps([len(self._contents), settings], sort_keys=True).encode())
+        searched = json.dumps([len(self._contents), config.of_the_search()], sort_keys=True)
+        digest = hashlib.sha256(self._key + searched.encode())
         digest.update(rows.astype("<i8").tobytes() + self._contents[rows].tobytes())
         if config.descriptor is not None:  # by which pictures are searched is a model's of the user, whatever its file is called
             digest.update(self._features.descriptor[rows].astype("<f2").tobytes())

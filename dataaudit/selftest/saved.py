@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dataaudit
-from dataaudit.config import NOT_OF_THE_SEARCH
 from dataaudit.domain import FamilyRecall, SelfTest, Stranger
 from dataaudit.errors import UsageError
 from dataaudit.statistics.proportions import wilson
@@ -90,7 +89,7 @@ def _family(entry: dict[str, Any]) -> FamilyRecall:
 
 def _settings(config: Config) -> dict[str, Any]:
     """Return the options of the search that are not at their defaults, as JSON holds them."""
-    changed = config.model_dump(mode="json", exclude=set(NOT_OF_THE_SEARCH), exclude_defaults=True)
+    changed = config.of_the_search(changed=True)
     if config.descriptor is not None:  # a model trained anew has the same name
         changed["descriptor"] = hashlib.sha256(Path(config.descriptor).read_bytes()).hexdigest()
     return dict(sorted(changed.items()))
