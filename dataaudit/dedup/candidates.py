@@ -161,9 +161,9 @@ def borne_out(
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
     above = score - max(least, config.descriptor_score)
-    far_above = above / max(config.descriptor_far, 1e-6)
-    fewer = np.where(place == 0, np.maximum(_A_FAR * (far_above - 1.0), 0.0), 0.0)
-    needed = config.agreement - fewer + ((place > 0) | (far_above < _BARELY)) + (place >= FIRST)
+    times_far = above / max(config.descriptor_far, 1e-6)
+    fewer = np.where(place == 0, np.maximum(_A_FAR * (times_far - 1.0), 0.0), 0.0)
+    needed = config.agreement - fewer + ((place > 0) | (times_far < _BARELY)) + (place >= FIRST)
     a, b = in_order_of_content(features, a, b)
     hopeful = ~unheard
     far_down = np.flatnonzero(hopeful & (place >= FAR))

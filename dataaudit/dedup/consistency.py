@@ -86,15 +86,17 @@ def _asked(
     chosen: slice | list[int],
     block: int,
 ) -> NDArray[np.int64]:
-    """Ask of the ``chosen`` features of a and of b, (pairs, features, 18) each, ``block`` pairs at a time; (pairs,)."""
+    """Ask of the ``chosen`` features of a and of b, (pairs, features, 18) each, at most ``block`` pairs at a time; (pairs,)."""
+    rounds = -(-len(a) // (block * most))
+    size = max(1, -(-len(a) // max(1, rounds * most)))  # every thread has as much to do
 
     def ask(start: int) -> NDArray[np.int64]:
-        some = slice(start, start + block)
+        some = slice(start, start + size)
         of_a, of_b = (some_of(keypoints, rows[some])[:, chosen] for rows in (a, b))
         return question(of_a, of_b)
 
     with ThreadPoolExecutor(most) as threads:
-        answers = list(threads.map(ask, range(0, len(a), block)))
+        answers = list(threads.map(ask, range(0, len(a), size)))
     return np.concatenate([np.empty(0, np.int64), *answers])
 
 
