@@ -172,9 +172,9 @@ def find_marks(bands: tuple[NDArray[np.float32], NDArray[np.float32]], shown: ND
 
 
 def without_marks(
-    seen: Compared, corners: NDArray[np.bool_], marked: NDArray[np.bool_], counted: int, overlap: float
+    seen: Compared, corners: NDArray[np.bool_], marked: NDArray[np.bool_], counted: int, overlap: float, enough: Bound
 ) -> Covered | None:
-    """Describe what is left of two squares without the pixels that are ``marked``; None if hardly any of it is alike.
+    """Describe what is left of two squares without the pixels that are ``marked``; None if it does not reach ``enough``.
 
     Args:
         seen: the two, window by window, without those pixels.
@@ -182,14 +182,15 @@ def without_marks(
         marked: (side, side).
         counted: windows that count with those pixels.
         overlap: the share of b that both show.
+        enough: median and quartile.
     """
-    if not marked.any():
+    rest = _rest(seen, seen.counted, corners, counted, len(marked), overlap) if marked.any() else None
+    covered = None if rest is None else Covered(_extent(marked), float(marked.mean()), (), *rest)
+    if covered is None or not covered.reaches(enough):
         return None
     side = len(marked)
     cells = marked.reshape(_CELLS, side // _CELLS, _CELLS, side // _CELLS).mean(axis=(1, 3)) > 0.5  # noqa: PLR2004 - most of a cell
-    parts = tuple(_extent(part) for part in _parts(cells))
-    rest = _rest(seen, seen.counted, corners, counted, side, overlap)
-    return None if rest is None else Covered(_extent(marked), float(marked.mean()), parts, *rest)
+    return replace(covered, parts=tuple(_extent(part) for part in _parts(cells)))
 
 
 def _rest(

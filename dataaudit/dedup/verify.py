@@ -291,9 +291,11 @@ def _but_for_marks(
     unmarked = shown * ~marked
     rest = windows.compared(a, b, unmarked, _SHOWN)
     corners = _alike_corners(rest, unmarked)
-    covered = None if corners is None else without_marks(rest, corners, marked, int(whole.counted.sum()), float(shown.mean()))
-    proved = covered is not None and covered.reaches(closer(_UNMARKED, question.enough_registered))
-    return replace(answer, covered=covered) if proved else answer
+    if corners is None:
+        return answer
+    enough = closer(_UNMARKED, question.enough_registered)
+    covered = without_marks(rest, corners, marked, int(whole.counted.sum()), float(shown.mean()), enough)
+    return answer if covered is None else replace(answer, covered=covered)
 
 
 def _alike_pixels(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
