@@ -43,9 +43,8 @@ _FEW_KEYPOINTS: Final = 24
 _A_FAR: Final = 6.8  # features that a score as much again above the least as descriptor_far stands for (measured)
 _BARELY: Final = 5 / 6  # of descriptor_far: a score that is not so much above the least asks for one more
 _NEAR: Final = 12  # bits of 128: of a pair FAR down each other's list two of the strongest features must be as near
-_PROMISING: Final = (
-    4  # local features that agree at first sight; FAR down one more: 2 of 76 copies lack it, three in four strangers
-)
+_PROMISING: Final = 4
+"""Local features that agree at first sight; FAR down one more: 2 of 76 copies lack it, three in four strangers."""
 _BLOCK: Final = 4096
 
 

@@ -20,7 +20,6 @@ import sqlite3
 import stat
 import sys
 import time
-import zlib
 from dataclasses import dataclass, fields
 from functools import cache as once
 from operator import attrgetter
@@ -31,7 +30,7 @@ import numpy as np
 
 from dataaudit.domain import Failure, FeatureTable
 from dataaudit.features import snapshot
-from dataaudit.features.store import Store, folder, sealed
+from dataaudit.features.store import Store, folder, sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,9 +65,6 @@ _NOT_MEASURING: Final = frozenset(
 _ASKED: Final = 4_096  # files that the database is asked for at once: bounds the memory that their rows take
 _BEHIND: Final = 20  # a twentieth of the files that a snapshot does not know is what it may lack
 _LOST: Final = frozenset({"timeout", "memory", "crash"})
-_SUM: Final = 4
-_RESIDUE: Final = 0x2144DF1C
-"""CRC-32 of any bytes followed by their own CRC-32, little-endian."""
 _PACKAGES: Final = ("numpy", "onnxruntime", "opencv", "pillow", "simplejpeg")
 
 _ASKED_TABLE: Final = "asked (number, device, inode, size, mtime_ns, ctime_ns)"
@@ -355,11 +351,11 @@ def _whole(
 ) -> tuple[NDArray[np.intp], NDArray[np.void], tuple[Failure | None, ...]]:
     """Return which of the blobs are whole, their records and their failures."""
     size = columns.itemsize
-    whole = [index for index, blob in enumerate(blobs) if len(blob) >= size + _SUM and zlib.crc32(blob) == _RESIDUE]
-    records = np.frombuffer(b"".join([blobs[index][:size] for index in whole]), columns)
-    told = (blobs[index][size:-_SUM] for index in whole)
+    bodies = {index: body for index, blob in enumerate(blobs) if (body := unsealed(blob)) is not None and len(body) >= size}
+    records = np.frombuffer(b"".join([body[:size] for body in bodies.values()]), columns)
+    told = (body[size:] for body in bodies.values())
     failures = tuple(Failure(*json.loads(text)) if text else None for text in told)
-    return np.array(whole, np.intp), records, failures
+    return np.array(list(bodies), np.intp), records, failures
 
 
 def holds(blob: bytes, columns: Sequence[tuple[str, str, Sequence[int]]], sha256: bytes) -> bool:

@@ -28,6 +28,8 @@ FILE: Final = "cache-1.sqlite"
 """The number is the schema's: another schema is another file."""
 _BUSY_SECONDS: Final = 30.0
 _SUM: Final = 4  # bytes
+_RESIDUE: Final = 0x2144DF1C
+"""CRC-32 of any bytes followed by their own CRC-32, little-endian."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH})
 """Result codes of a damaged file; ``SQLITE_ERROR`` is a table or column that is not there."""
 _SCHEMA: Final = """
@@ -64,8 +66,7 @@ def sealed(body: bytes) -> bytes:
 
 def unsealed(row: bytes) -> bytes | None:
     """Return what :func:`sealed` was given; None where a byte is not as it was."""
-    body = row[:-_SUM]
-    return body if len(row) >= _SUM and sealed(body) == row else None
+    return row[:-_SUM] if len(row) >= _SUM and zlib.crc32(row) == _RESIDUE else None
 
 
 class Store:
