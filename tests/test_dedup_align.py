@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from dataaudit.config import Config
 from dataaudit.dedup import align, verify
-from dataaudit.dedup.align import FEW, MANY, View, register, register_by_corners, resized
+from dataaudit.dedup.align import FEW, MANY, Registration, View, register, register_by_corners, resized
 from dataaudit.dedup.calibrate import Thresholds
 from dataaudit.dedup.verify import Question, answer
 from dataaudit.domain import Transform
@@ -251,6 +251,28 @@ def test_few_corners_prove_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(align, "register_by_corners", lambda *_: replace(few, inliers=9))
     monkeypatch.setattr(align, "register", lambda *_: None)
     assert not answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8)).registered
+
+
+@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0.5, 2.0), st.integers(8, 512), st.integers(8, 512))
+def test_maps_are_as_far_apart_as_the_corner_they_bring_furthest(x, y, zoom, width, height):
+    one, other = Registration(np.eye(3), False, 9), Registration(np.array([[zoom, 0, x], [0, zoom, y], [0, 0, 1.0]]), False, 9)
+    corners = [(u, v) for u in (0, width - 1) for v in (0, height - 1)]
+    furthest = max(math.dist((u, v), (zoom * u + x, zoom * v + y)) for u, v in corners)
+    assert align.apart(one, other, (width, height)) == pytest.approx(furthest)
+    assert align.apart(one, replace(other, mirrored=True), (width, height)) == math.inf
+
+
+@pytest.mark.parametrize(("shift", "asked"), [(3.0, 1), (20.0, 2)])
+def test_a_map_that_finer_features_find_again_is_not_refined_again(tmp_path, monkeypatch, shift, asked):
+    files = save(photo(2, (240, 200)), tmp_path / "a.png"), save(photo(7, (240, 200)), tmp_path / "b.png")
+    moved = {FEW: 0.0, MANY: shift}
+    brought = []
+    monkeypatch.setattr(align, "register_by_corners", lambda *_: None)
+    monkeypatch.setattr(align, "register", lambda *given: Registration(np.eye(3) + np.eye(3, k=2) * moved[given[2]], False, 20))
+    monkeypatch.setattr(align, "register_in_perspective", lambda *_, **__: None)
+    monkeypatch.setattr(verify, "_brought_together", lambda *given, **_: brought.append(given[2]))
+    assert not answer(Question(*files, (), True, (0.95, 0.85), (0.97, 0.92), 10**8)).registered
+    assert len(brought) == asked
 
 
 @pytest.mark.parametrize("detail", [FEW, MANY])

@@ -13,6 +13,7 @@ Matrices, (3, 3), map pixel centres, (x, y, 1) from the upper left, of one pictu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -61,7 +62,7 @@ class Detail(NamedTuple):
 
 
 FEW: Final = Detail(150, 96, 1.2)
-"""Enough to tell that two pictures have nothing in common."""
+"""Enough to tell that two pictures have nothing in common, where the features that nominate do not say that they have."""
 MANY: Final = Detail(300, SHORT_SIDE, 1.6)
 """For a better map of two that have, at two to three times the cost."""
 _BLURRED: Final = 1.6  # a picture that was enlarged has no finer details
@@ -145,6 +146,14 @@ def register(a: View, b: View, detail: Detail = FEW) -> Registration | None:
 def register_in_perspective(a: View, b: View, detail: Detail, *, mirrored: bool) -> Registration | None:
     """Estimate the homography of a onto b likewise; None if no believable one has fourteen consistent matches."""
     return _registration(a, b, detail, _homography, _FEWEST_IN_PERSPECTIVE, mirrored=mirrored)
+
+
+def apart(one: Registration, other: Registration, size: tuple[int, int]) -> float:
+    """Return how far apart, in pixels of b's view, two affine maps bring a corner of a's, of this ``size`` (width, height)."""
+    if one.mirrored != other.mirrored:
+        return math.inf
+    there = _corners(size) @ (one.matrix - other.matrix).T
+    return float(np.hypot(there[:, 0], there[:, 1]).max())
 
 
 def refine(
@@ -272,9 +281,7 @@ def _homography(a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
 
 def _believable(matrix: NDArray[np.float64], size: tuple[int, int]) -> bool:
     """Whether a map leaves every corner of a picture of this ``size`` (width, height) about as it was."""
-    width, height = size
-    corners = np.array([(x, y, 1.0) for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)])
-    there = corners @ matrix.T
+    there = _corners(size) @ matrix.T
     depth = there[:, 2]
     if depth.min() * depth.max() <= 0:  # the horizon runs through it
         return False
@@ -283,6 +290,12 @@ def _believable(matrix: NDArray[np.float64], size: tuple[int, int]) -> bool:
     low, high, uneven = _SQUEEZE
     fair = (np.linalg.det(local) > 0) & (smallest > low) & (largest < high) & (largest < uneven * smallest)
     return bool(fair.all())
+
+
+def _corners(size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the pixel centres in the corners of a picture of this ``size``, (4, 3)."""
+    width, height = size
+    return np.array([(x, y, 1.0) for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)])
 
 
 def _is_affine(matrix: NDArray[np.float64]) -> bool:

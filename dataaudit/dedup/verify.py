@@ -52,6 +52,7 @@ _WHOLLY: Final = 0.999  # likewise: windows that see nothing of the rim, where t
 _MOST_OF_IT: Final = 0.4  # … if both show so much of b
 _SURE: Final = {SIDE: 10, SIDE // 2: 14}  # corners that agree on a map; silhouettes of one aircraft, 32 px, had 11
 _HOPEFUL: Final = 0.5  # median by that map before it is refined
+_APART: Final = 8.0  # pixels, of a view: maps that bring a corner less far apart are refined to the same one
 _PAYS: Final = 0.5  # of what an affine map leaves unlike, what a homography may: it fits look-alikes a little better, too
 _LESS_ALIKE: Final = 0.7  # what an overlay leaves of a tiny picture's large windows; two of them, or smaller ones are not asked
 _DEGRADED: Final = 0.9  # median of two pictures that may be the same but for what noise or blur have done to fine details …
@@ -160,8 +161,10 @@ def _answered(a: Seen, b: Seen, question: Question) -> Answer:
     best = _as_it_is(a, b, question)
     if not question.align or not best.comparable or best.settles(question):
         return best
-    registered = _registered(a, b, best.textured, question)
-    return best if registered is None or not _is_better(registered, best, question) else registered
+    registered = _registered(a, b, question)
+    if registered is None or not _is_better(registered, best, question):
+        return best
+    return replace(registered, textured=best.textured)
 
 
 def _as_it_is(a: Seen, b: Seen, question: Question) -> Answer:
@@ -191,35 +194,41 @@ def _within_borders(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArr
     return replace(within, located=within.located or (within.median > ALIKE and compare(a, b).located))
 
 
-def _registered(a: Seen, b: Seen, textured: tuple[int, int], question: Question) -> Answer | None:
+def _registered(a: Seen, b: Seen, question: Question) -> Answer | None:
     """Register a onto b and compare where they overlap; None where they cannot be registered."""
     _load_opencv()
     from dataaudit.dedup import align  # noqa: PLC0415 - OpenCV is loaded by the workers that need it
 
-    found = align.register_by_corners(a.view(align.View), b.view(align.View))
+    view_a, view_b = a.view(align.View), b.view(align.View)
+    found = align.register_by_corners(view_a, view_b)
+    details: tuple[align.Detail, ...] = (align.FEW, align.MANY)
     if found is not None and found.inliers >= _SURE[min(len(a.square), len(b.square))]:
+        details = (align.MANY,)
         tried = _brought_together(a, b, found, question, briefly=True)
         # What is alike but for a region is asked of finer features: the corners of one frame around two pictures agree, too.
         if tried is not None and tried.covered is None and tried.settles(question):
-            return replace(tried, textured=textured)
+            return tried
     best: Answer | None = None
-    for detail in (align.FEW, align.MANY):
-        found = align.register(a.view(align.View), b.view(align.View), detail)
+    coarser: Registration | None = None
+    for detail in details:
+        found = align.register(view_a, view_b, detail)
         if found is None:
             break
-        tried = _brought_together(a, b, found, question)
-        if tried is not None and (best is None or tried.likeness > best.likeness):
-            best = replace(tried, textured=textured)
+        if coarser is None or align.apart(coarser, found, view_a.size) > _APART:
+            tried = _brought_together(a, b, found, question)
+            if tried is not None and (best is None or tried.likeness > best.likeness):
+                best = tried
         if best is not None and best.settles(question):
             break
+        coarser = found
     if best is None or (best.covered is None and best.settles(question)):
         return best
-    found = align.register_in_perspective(a.view(align.View), b.view(align.View), detail, mirrored=best.transform.mirrored)
+    found = align.register_in_perspective(view_a, view_b, detail, mirrored=best.transform.mirrored)
     tried = None if found is None else _brought_together(a, b, found, question, briefly=True)
     if tried is None or tried.covered is not None:
         return best
     pays = 1 - tried.median <= _PAYS * (1 - best.median)
-    return replace(tried, textured=textured) if pays and _is_better(tried, best, question) else best
+    return tried if pays and _is_better(tried, best, question) else best
 
 
 def _is_better(tried: Answer, best: Answer, question: Question) -> bool:

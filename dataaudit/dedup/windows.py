@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -97,7 +99,7 @@ def compared(
     weight: NDArray[np.float32] | None = (
         None if shown is None else np.maximum(windows @ shown @ windows.T, 1e-6).astype(np.float32)
     )
-    band_a, band_b = _band(a, shown), _band(b, shown)
+    band_a, band_b = _bands((a, b), shown)
 
     def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
         means = windows @ values @ windows.T
@@ -145,7 +147,7 @@ def content(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def textured(picture: NDArray[np.float32]) -> int:
     """Return the number of textured windows of a square."""
-    windows, band = _means(len(picture), GRID), _band(picture, None)
+    windows, band = _means(len(picture), GRID), next(_bands([picture], None))
     mean = windows @ band @ windows.T
     return int((np.sqrt(np.maximum(windows @ (band * band) @ windows.T - mean**2, 0.0)) > TEXTURE).sum())
 
@@ -156,14 +158,17 @@ def spread_over(chosen: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
     return seen.T @ chosen.astype(np.float32) @ seen
 
 
-def _band(picture: NDArray[np.float32], shown: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Band-pass a square; where only a part of it is shown, as if the rest did not exist (normalised convolution)."""
-    fine, coarse = (_blur(len(picture), sigma) for sigma in _BANDS[len(picture)])
-    if shown is None:
-        return (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
-    masked = picture * shown
-    low, high = (blur @ masked @ blur.T / np.maximum(blur @ shown @ blur.T, 1e-3) for blur in (coarse, fine))
-    return ((high - low) * shown).astype(np.float32, copy=False)
+def _bands(pictures: Sequence[NDArray[np.float32]], shown: NDArray[np.float32] | None) -> Iterator[NDArray[np.float32]]:
+    """Band-pass squares of one size; where only a part is shown, as if the rest did not exist (normalised convolution)."""
+    fine, coarse = (_blur(len(pictures[0]), sigma) for sigma in _BANDS[len(pictures[0])])
+    shares = () if shown is None else [np.maximum(blur @ shown @ blur.T, 1e-3) for blur in (coarse, fine)]
+    for picture in pictures:
+        if shown is None:
+            yield (fine @ picture @ fine.T - coarse @ picture @ coarse.T).astype(np.float32, copy=False)
+        else:
+            masked = picture * shown
+            low, high = (blur @ masked @ blur.T / share for blur, share in zip((coarse, fine), shares, strict=True))
+            yield ((high - low) * shown).astype(np.float32, copy=False)
 
 
 @cache
