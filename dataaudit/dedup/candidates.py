@@ -16,7 +16,7 @@ from dataaudit.dedup.consistency import agreement, first_sight, least_distance
 from dataaudit.dedup.crowds import Crowd
 from dataaudit.dedup.edges import covered_edges
 from dataaudit.dedup.hamming import searches_within
-from dataaudit.dedup.neighbours import FAR, FIRST, nearest
+from dataaudit.dedup.neighbours import DOWN, FAR, FIRST, nearest
 from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
@@ -42,7 +42,7 @@ _LEAST_RADIUS: Final = 4
 _FEW_KEYPOINTS: Final = 24
 _A_FAR: Final = 6.8  # features that a score as much again above the least as descriptor_far stands for (measured)
 _BARELY: Final = 5 / 6  # of descriptor_far: a score that is not so much above the least asks for one more
-_NEAR: Final = 12  # bits of 128: of a pair FAR down each other's list two of the strongest features must be as near
+_NEAR: Final = 14, 12  # bits of 128: of a pair DOWN, or FAR down, each other's list two of the strongest features must be as near
 _PROMISING: Final = 4
 """Local features that agree at first sight; FAR down one more: 2 of 76 copies lack it, three in four strangers."""
 _BLOCK: Final = 4096
@@ -154,8 +154,8 @@ def borne_out(
     nearest, at ``place`` 0, fewer have to agree the higher the score is above ``least``, or above what that is among 10,000
     pictures if that is more: the features of fine, even textures are not the same at another scale. One more
     has to where neither is the other's nearest, or the score is barely above that; and again one where neither is among the
-    other's ``FIRST``. The latter must be promising at first sight before all their features are asked; and where each is ``FAR``
-    down the other's list more so, and before that two of the strongest features be near.
+    other's ``FIRST``. The latter must be promising at first sight before all their features are asked, and where each is ``FAR``
+    down the other's list more so; and before that, where each is ``DOWN`` it, two of the strongest features be near.
     """
     unheard = few[a] | few[b]
     kept: NDArray[np.bool_] = unheard & (score >= least + config.descriptor_clear)
@@ -165,8 +165,9 @@ def borne_out(
     needed = config.agreement - fewer + ((place > 0) | (times_far < _BARELY)) + (place >= FIRST)
     a, b = in_order_of_content(features, a, b)
     hopeful = ~unheard
-    far_down = np.flatnonzero(hopeful & (place >= FAR))
-    hopeful[far_down] = least_distance(features.keypoints, a[far_down], b[far_down], config.workers) <= _NEAR
+    down = np.flatnonzero(hopeful & (place >= DOWN))
+    nearest_two = least_distance(features.keypoints, a[down], b[down], config.workers)
+    hopeful[down] = nearest_two <= np.where(place[down] < FAR, *_NEAR)
     doubted = hopeful & (place >= FIRST)
     agreeing_first = first_sight(features.keypoints, a[doubted], b[doubted], config.workers)
     hopeful[doubted] = agreeing_first >= _PROMISING + (place[doubted] >= FAR)

@@ -72,7 +72,8 @@ def least_distance(keypoints: NDArray[np.uint8], a: NDArray[np.int64], b: NDArra
     """Return how many of 128 bits the nearest two of the strongest features differ in, at a seventh of the cost of first sight.
 
     A feature of a is taken as it is and mirrored; 255 where a picture has none. Of 43 copies far down each other's lists
-    of neighbours 38 have two within 12 bits, and 17 % of strangers (of 32-px pictures 30 %).
+    of neighbours 38 have two within 12 bits, and 17 % of strangers (of 32-px pictures 30 %); of 76 some way down 72 within 14,
+    and 27 to 36 % (59 %).
     """
     return _asked(_nearest, keypoints, a, b, most, strongest(5), _BLOCK_OF_FEW)
 

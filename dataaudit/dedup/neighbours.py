@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     _Held = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]  # place of the row, column, margin
     Keep = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.bool_]]
 
-__all__ = ["FAR", "FIRST", "Neighbours", "nearest"]
+__all__ = ["DOWN", "FAR", "FIRST", "Neighbours", "nearest"]
 
 EXACT_UP_TO: Final = 100_000
 """Vectors up to which every pair is looked at."""
@@ -53,10 +53,12 @@ FIRST: Final = 3
 """The nearest of a picture that are not doubted at first sight: of 13,199 copies that six local features
 bear out 97.9 % are among those of one of the two. Of a copy with holes or text in it the stronger corners, by which others are
 doubted, are those of what covers it: of six holes in a picture 14 features agree, and none of the stronger half."""
+DOWN: Final = 6
+"""The place from which a neighbour is some way down the list."""
 FAR: Final = 16
 """The place from which a neighbour is far down the list."""
-_STEPS: Final = (1, FIRST, FAR)
-"""Places between which what is asked of a pair may differ: *the* nearest, the first, those that follow, those far down."""
+_STEPS: Final = (1, FIRST, DOWN, FAR)
+"""Places between which what is asked of a pair may differ."""
 _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
 _BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large
