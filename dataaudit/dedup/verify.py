@@ -324,13 +324,14 @@ def _load_opencv() -> None:
     with unlimited():
         from dataaudit.dedup import align  # noqa: PLC0415 - workers only
 
-        noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
-        align.register_by_corners(align.View(noise), align.View(noise))
-        align.register(align.View(noise), align.View(noise))
-        align.register_in_perspective(align.View(noise), align.View(noise), align.FEW, mirrored=False)
+        noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.float32)
+        view = align.View(noise.astype(np.uint8))
+        align.register_by_corners(view, view)
+        align.register(view, view)
+        align.register_in_perspective(view, view, align.FEW, mirrored=False)
         for last in (0.0, 1e-4):
             matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [last, 0.0, 1.0]])
-            align.warp(noise.astype(np.float32), align.refine(noise.astype(np.float32), noise.astype(np.float32), matrix), SIDE)
+            align.warp(noise, align.refine(noise, noise, matrix), SIDE)
 
 
 def compare(
