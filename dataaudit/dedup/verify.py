@@ -203,7 +203,7 @@ def _registered(a: Seen, b: Seen, question: Question) -> Answer | None:
     found = align.register_by_corners(view_a, view_b)
     details: tuple[align.Detail, ...] = (align.FEW, align.MANY)
     if found is not None and found.inliers >= _SURE[min(len(a.square), len(b.square))]:
-        details = (align.MANY,)
+        details = (align.MANY,)  # they have something in common
         tried = _brought_together(a, b, found, question, briefly=True)
         # What is alike but for a region is asked of finer features: the corners of one frame around two pictures agree, too.
         if tried is not None and tried.covered is None and tried.settles(question):
