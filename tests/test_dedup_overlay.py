@@ -13,7 +13,7 @@ from dataaudit.catalog import find
 from dataaudit.config import Config
 from dataaudit.dedup import align, overlay, relate, verify, windows
 from dataaudit.dedup.calibrate import Thresholds
-from dataaudit.dedup.overlay import Covered
+from dataaudit.dedup.overlay import Covered, located
 from dataaudit.dedup.verify import Answer, Question, answer
 from dataaudit.engines.local import LocalEngine
 from dataaudit.features import measure
@@ -42,7 +42,14 @@ def test_what_is_alike_but_for_a_region_must_be_the_same_around_it():
     box = (0.3, 0.3, 0.3, 0.2)
     verdicts = [
         THRESHOLDS.verdict(
-            Answer(0.95, 0.85, (99, 99), registered=True, covered=Covered(box, 0.06, (box,), *found, 0.7, 0.9, located=True))
+            Answer(
+                0.95,
+                0.85,
+                (99, 99),
+                registered=True,
+                located=True,
+                covered=Covered(box, 0.06, (box,), *found, 0.7, 0.9, located=True),
+            )
         )
         for found in ((0.982, 0.958), (0.995, 0.967), (0.987, 0.98), (0.989, 0.969), (0.95, 0.9))
     ]
@@ -309,6 +316,41 @@ def test_parallel_lines_around_what_differs_prove_nothing(tmp_path):
     assert photographs.covered is not None
     assert photographs.covered.located
     assert THRESHOLDS.verdict(photographs) == "proved"
+
+
+@pytest.mark.parametrize(
+    ("side", "windows", "median", "enough"),
+    [
+        (26, 20, 0.95, True),
+        (26, 19, 0.999, False),
+        (10, 39, 0.989, False),
+        (10, 40, 0.95, True),
+        (10, 10, 0.99, True),
+        (10, 9, 1.0, False),
+    ],
+)
+def test_what_little_a_tiny_picture_shows_must_be_the_same(side, windows, median, enough):
+    corners = np.zeros(side * side, bool)
+    corners[:windows] = True
+    assert located(corners.reshape(side, side), median) is enough
+
+
+def stroke(seed: int) -> Image.Image:
+    """A slanted stroke of 28 px, white on black, as a one is written."""
+    rng = np.random.default_rng(seed)
+    picture = Image.new("L", (112, 112))
+    slant, width = rng.uniform(8, 12), int(rng.integers(9, 13))
+    ImageDraw.Draw(picture).line([(56 + slant, 18 + rng.uniform(0, 4)), (56 - slant, 94 - rng.uniform(0, 4))], "white", width)
+    return picture.resize((28, 28), Image.Resampling.LANCZOS).convert("RGB")
+
+
+def test_strokes_as_alike_as_copies_are_not_proved_to_be_one_another():
+    strokes = [np.asarray(stroke(seed).convert("L").resize((64, 64), Image.Resampling.LANCZOS), np.float32) for seed in range(12)]
+    told = [verify.compare(a, b) for number, a in enumerate(strokes) for b in strokes[:number]]
+    alike = [one for one in told if one.reaches(THRESHOLDS.proved) and one.median < 0.99]
+    assert len(alike) >= 3
+    assert {THRESHOLDS.verdict(one) for one in alike} == {"probable"}
+    assert THRESHOLDS.verdict(verify.compare(strokes[0], strokes[0])) == "proved"
 
 
 @pytest.mark.parametrize(("seed", "rim"), [(5, 0.07), (6, 0.07), (6, 0.09), (7, 0.07), (8, 0.09)])

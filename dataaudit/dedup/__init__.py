@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.calibrate import LOOKS, Thresholds, calibrate, unlike_pairs
+from dataaudit.dedup.calibrate import LOOKS, Thresholds, beyond_look_alikes, calibrate, unlike_pairs
 from dataaudit.dedup.candidates import nominate
 from dataaudit.dedup.components import copy_groups_of, first_of_equal
 from dataaudit.dedup.frames import framed
@@ -100,7 +100,7 @@ def relate(
         if thresholds is None:
             thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
         recall = recall or nominations.index_recall
-        _verify(nominations, verifier, thresholds, config, verified, progress)
+        thresholds = _verify(nominations, verifier, thresholds, config, verified, progress)
     of_some = touching is not None or only is not None
     if of_some and thresholds is not None and verified.partly_alike.any():
         _verify(_partners(features, leaders, config, verified), verifier, thresholds, config, verified, None)
@@ -108,8 +108,13 @@ def relate(
     pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
     not_compared[sorted(verified.uncompared)] = True
-    if calibration is not None:
-        calibration = replace(calibration, look_alikes=verified.look_alikes, framed=verified.framed)
+    if calibration is not None and thresholds is not None:
+        calibration = replace(
+            calibration,
+            proved_median=round(thresholds.proved[0], 4),
+            look_alikes=verified.look_alikes,
+            framed=verified.framed,
+        )
     return CopyGraph(tuple(pairs), copy_groups_of(len(features), pairs), not_compared, calibration, recall)
 
 
@@ -281,30 +286,37 @@ def _verify(
     config: Config,
     verified: _Verified,
     progress: Progress | None,
-) -> None:
-    """Verify the nominations in rounds, and enter what is found."""
+) -> Thresholds:
+    """Verify the nominations in rounds, and enter what is found; return the thresholds, which pictures of one kind may raise."""
     a, b, distance, orientations = _by_pair(nominations)
     configured = Thresholds.of(config)
     of_a_kind = thresholds != configured  # then only what the hashes nominate is compared, and as it is
     guessed = distance >= AFTER_HASHES
-    orientations = [() if of_a_kind and guess else turns for turns, guess in zip(orientations, guessed, strict=True)]
-    waiting = np.arange(len(a))
+    waiting = np.flatnonzero(~guessed) if of_a_kind else np.arange(len(a))
     while len(waiting):
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
         turns = [orientations[pair] for pair in chosen]
         answers = verifier.ask(rows_a, rows_b, turns, guessed[chosen].tolist(), align=not of_a_kind)
         done = len(a) - len(waiting)
+        told: list[tuple[int, int, Answer | None]] = []
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
-            verified.settle(row_a, row_b, answer, thresholds, configured)
+            if of_a_kind:
+                told.append((row_a, row_b, answer))
+            else:
+                verified.settle(row_a, row_b, answer, thresholds, configured)
             done += 1
             if progress:
                 progress(done, len(a), len(verified.pairs))
+        thresholds = beyond_look_alikes(thresholds, [answer for *_, answer in told])
+        for row_a, row_b, answer in told:
+            verified.settle(row_a, row_b, answer, thresholds, configured)
         component = copy_groups_of(len(verified.labels), verified.whole)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         waiting = waiting[component[a[waiting]] != component[b[waiting]]]
         if progress:
             progress(len(a) - len(waiting), len(a), len(verified.pairs))
+    return thresholds
 
 
 def _by_pair(

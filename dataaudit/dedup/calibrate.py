@@ -9,7 +9,7 @@ are made normal by Fisher's z (``artanh r``; Fisher, "On the probable error of a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import tanh
+from math import atanh, sqrt, tanh
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,7 @@ from dataaudit.dedup.candidates import by_content, distance256
 from dataaudit.domain import DIHEDRAL, Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,8 @@ _SURE: Final = 2.0  # more deviations for a proof: the tail of a mixture (cells 
 _NEARLY: Final = 0.75  # of the way from probable to proved: what pictures alike but for a region must reach to be probable
 _LEAST_SHARED: Final = 0.4  # of b, where a region differs: two subjects on one floor share less than a copy and its overlay
 _HIGHEST: Final = 0.9999  # a correlation of 1 has no z
+_STEP: Final = 0.25  # of z: in two such steps the nearest look-alikes are counted …
+_FINELY: Final = 5  # … and a fifth of one at a time is gone on
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +74,24 @@ class Thresholds:
         )
 
     def verdict(self, answer: Answer) -> Verdict | None:
-        """Return the verdict on a pair; None if it is neither proved nor probable. Lines of one direction prove nothing."""
+        """Return the verdict on a pair; None if it is neither proved nor probable.
+
+        Lines of one direction, and little else of a tiny picture, prove nothing: what would be a proof is probable.
+        """
         proved, probable = (
             (self.registered_proved, self.registered_probable) if answer.registered else (self.proved, self.probable)
         )
         if answer.covered is None:
-            sure = answer.reaches(proved) and answer.located
-            return "proved" if sure else "probable" if answer.reaches(probable) else None
+            if answer.reaches(proved):
+                return "proved" if answer.located else "probable"
+            return "probable" if answer.located and answer.reaches(probable) else None
         if answer.shared >= _LEAST_SHARED and answer.covered.proves(_larger(proved, self.registered_proved)):
             return "proved"
         nearly = tuple(
             low + _NEARLY * (high - low) for low, high in zip(self.registered_probable, self.registered_proved, strict=True)
         )
-        return "probable" if answer.covered.reaches((nearly[0], nearly[1])) or answer.reaches(probable) else None
+        alike = answer.located and answer.reaches(probable)
+        return "probable" if alike or answer.covered.reaches((nearly[0], nearly[1])) else None
 
 
 def unlike_pairs(
@@ -137,6 +144,35 @@ def calibrate(
         proved_median=round(thresholds.proved[0], 4),
         proved_quartile=round(thresholds.proved[1], 4),
     )
+
+
+def beyond_look_alikes(thresholds: Thresholds, answers: Iterable[Answer | None]) -> Thresholds:
+    """Raise the thresholds to where less than one pair that is merely of one kind is expected.
+
+    Pairs drawn at random tell nothing of the few that are nearest: digits are alike in their class, and the likest ones of
+    thousands without a gap to the others. So those that were nominated are looked at. Toward 1 look-alikes become
+    fewer: where n are found within a step of z below a threshold, and m > n in the step before, n²/(m - n) more are expected
+    beyond it (a geometric series). Where they become more, by two standard deviations, copies begin.
+
+    Args:
+        thresholds: of a dataset whose pictures are of one kind.
+        answers: on its nominated pairs; of those compared as they are, and alike in all regions, the median counts.
+
+    Returns:
+        Thresholds whose proof asks for that median; a step below it a pair is probable.
+    """
+    alike = [answer.median for answer in answers if answer and answer.comparable and not answer.registered and not answer.covered]
+    z = np.sort(np.arctanh(np.clip(alike, 0.0, _HIGHEST)))
+    least = level = atanh(thresholds.proved[0])
+    while True:
+        first, middle, last = np.searchsorted(z, (level - 2 * _STEP, level - _STEP, level))
+        before, here = middle - first, last - middle
+        if here**2 < max(before - here, 1) or here > before + 2.0 * sqrt(before):
+            break
+        level += _STEP / _FINELY
+    if level == least:
+        return thresholds
+    return thresholds.raised((tanh(level), thresholds.proved[1]), (tanh(max(level - _STEP, least)), thresholds.probable[1]))
 
 
 def _larger(a: Bound, b: Bound) -> Bound:

@@ -96,7 +96,7 @@ class Answer:
     registered: bool = False
     """Whether a had to be registered onto b, or its orientation be guessed."""
     located: bool = False
-    """Whether enough of what is alike is more than lines of one direction, which are alike wherever they run."""
+    """Whether enough of what is alike is more than lines of one direction, see ``overlay.located``."""
     covered: Covered | None = None
     """What stands around a region in which the two truly differ; None where there is no such region."""
     failure: str = ""
@@ -352,7 +352,7 @@ def compare(
         return Answer(0.0, 0.0, textured)
     whole = summary(seen.correlation, seen.energy, counted)
     corners = _alike_corners(seen, shown)
-    answer = Answer(*whole, textured, located=corners is not None and located(corners))
+    answer = Answer(*whole, textured, located=corners is not None and located(corners, whole[0]))
     if len(a) < SIDE and (counted & (seen.correlation > _LESS_ALIKE)).sum() > 1:
         seen = windows.compared(a, b, shown, least, windows.SMALL_GRID)
         corners = _alike_corners(seen, shown)

@@ -271,7 +271,8 @@ def _search_notes(copies: CopyGraph) -> Iterator[str]:
         yield (
             f"The images of this dataset are alike by nature (two that are no copies correlate {calibration.correlation:.2f}, "
             f"where photographs correlate 0), so a copy is proved only from a similarity of {calibration.proved_median:.4f} on; "
-            f"{counted(calibration.look_alikes, 'pair')} that would pass among photographs are not told as copies."
+            f"{counted(calibration.look_alikes, 'pair')} that would pass among photographs are not told as copies, and rotated, "
+            "shifted or cropped copies are not looked for."
         )
     if calibration is not None and calibration.framed:
         yield (
