@@ -27,7 +27,7 @@ from dataaudit.domain import CopyGraph, CopyPair, Transform
 from dataaudit.engines import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -297,19 +297,12 @@ def _verify(
         chosen = waiting[_nearest(a[waiting], b[waiting], distance[waiting])]
         rows_a, rows_b = a[chosen].tolist(), b[chosen].tolist()
         turns = [orientations[pair] for pair in chosen]
-        answers = verifier.ask(rows_a, rows_b, turns, guessed[chosen].tolist(), align=not of_a_kind)
-        done = len(a) - len(waiting)
-        told: list[tuple[int, int, Answer | None]] = []
+        asked = verifier.ask(rows_a, rows_b, turns, guessed[chosen].tolist(), align=not of_a_kind)
+        answers: Iterable[Answer | None] = _watched(asked, len(a) - len(waiting), len(a), verified, progress)
+        if of_a_kind:
+            answers = list(answers)
+            thresholds = beyond_look_alikes(thresholds, answers)
         for row_a, row_b, answer in zip(rows_a, rows_b, answers, strict=True):
-            if of_a_kind:
-                told.append((row_a, row_b, answer))
-            else:
-                verified.settle(row_a, row_b, answer, thresholds, configured)
-            done += 1
-            if progress:
-                progress(done, len(a), len(verified.pairs))
-        thresholds = beyond_look_alikes(thresholds, [answer for *_, answer in told])
-        for row_a, row_b, answer in told:
             verified.settle(row_a, row_b, answer, thresholds, configured)
         component = copy_groups_of(len(verified.labels), verified.whole)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
@@ -317,6 +310,16 @@ def _verify(
         if progress:
             progress(len(a) - len(waiting), len(a), len(verified.pairs))
     return thresholds
+
+
+def _watched(
+    answers: Iterable[Answer | None], done: int, nominated: int, verified: _Verified, progress: Progress | None
+) -> Iterator[Answer | None]:
+    """Yield the answers, and report how many there are, ``done`` before them, each when the next is asked for."""
+    for number, answer in enumerate(answers, done + 1):
+        yield answer
+        if progress:
+            progress(number, nominated, len(verified.pairs))
 
 
 def _by_pair(

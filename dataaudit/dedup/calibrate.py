@@ -19,7 +19,7 @@ from dataaudit.dedup.candidates import by_content, distance256
 from dataaudit.domain import DIHEDRAL, Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -146,7 +146,7 @@ def calibrate(
     )
 
 
-def beyond_look_alikes(thresholds: Thresholds, answers: Iterable[Answer | None]) -> Thresholds:
+def beyond_look_alikes(thresholds: Thresholds, answers: Sequence[Answer | None]) -> Thresholds:
     """Raise the thresholds to where less than one pair that is merely of one kind is expected.
 
     Pairs drawn at random tell nothing of the few that are nearest: digits are alike in their class, and the likest ones of

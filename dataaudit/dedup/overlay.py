@@ -41,8 +41,8 @@ covered (there of 576 small ones of a tiny picture)."""
 UNLIKE: Final = 0.6
 """Correlation under which a window shows something else."""
 _LOCATED: Final = {26: 20, 10: 10, 24: 20}  # windows, by windows a side …
-_WELL_LOCATED: Final = {26: 20, 10: 40, 24: 20}  # … and where the pictures are less alike than …
-_THE_SAME: Final = 0.99  # … this
+_WELL_LOCATED: Final = _LOCATED | {10: 40}  # … and where the pictures are less alike than …
+_VERY_ALIKE: Final = 0.99  # … this
 ALIKE: Final = 0.9
 """Correlation from which windows show the same."""
 _DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
@@ -127,7 +127,7 @@ def located(corners: NDArray[np.bool_], median: float) -> bool:
         corners: (windows, windows), those that are alike and hold more than lines.
         median: how alike the pictures are in all windows.
     """
-    least = (_LOCATED if median >= _THE_SAME else _WELL_LOCATED)[len(corners)]
+    least = (_LOCATED if median >= _VERY_ALIKE else _WELL_LOCATED)[len(corners)]
     return bool(corners.sum() >= least)
 
 

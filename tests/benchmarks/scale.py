@@ -10,8 +10,8 @@ and answers in this process, so that the time of ``relate`` is that of everythin
 where those of measured pictures do: the large ones in files, which count as resident where they are looked at.
 
 Each size runs in a process of its own, all but the largest a second time after it, and the mean is told: the pace of a machine
-changes. Printed for each stage: wall seconds, CPU seconds (of all threads), the most
-resident memory while it ran, and how both grow from one size to the next; from 10⁵ to 10⁶ the aim is at most 15 times.
+changes. Printed for each stage: wall seconds, CPU seconds (of all threads), the most resident memory while it ran, and how
+both grow from one size to the next; from 10⁵ to 10⁶ the aim is at most 15 times.
 """
 
 from __future__ import annotations
@@ -194,11 +194,7 @@ def keypoints(truth: Truth, made: np.ndarray, rng: np.random.Generator) -> np.nd
     kind = rng.integers(0, len(kinds), (len(truth.content), COUNT), np.uint16)
     kept = (rng.random(kind.shape, np.float32) < 0.8) | (truth.change == 0)[:, None]
     kind = np.where(kept, kind[truth.content], kind)
-    found = mapped.column((len(made), COUNT, WIDTH), np.dtype(np.uint8))
-    for start in range(0, len(made), 50_000):
-        found[start : start + 50_000] = kinds[kind[made[start : start + 50_000]]]
-        mapped.release(found)
-    return found
+    return in_a_file((len(made), COUNT, WIDTH), np.dtype(np.uint8), lambda part: kinds[kind[made[part]]])
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -235,9 +231,15 @@ def make_features(truth: Truth, made: np.ndarray, rng: np.random.Generator) -> F
 
 def as_measured(column: np.ndarray) -> np.ndarray:
     """Return a column where ``features.measure`` has it: a large one lies in a file."""
-    found = mapped.column(column.shape, column.dtype)
-    for start in range(0, len(column), 50_000):
-        found[start : start + 50_000] = column[start : start + 50_000]
+    return in_a_file(column.shape, column.dtype, lambda part: column[part])
+
+
+def in_a_file(shape: tuple[int, ...], kind: np.dtype, rows: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """Return a column of which ``rows`` gives some at a time; of a large one no more are held than these."""
+    found = mapped.column(shape, kind)
+    for start in range(0, shape[0], 50_000):
+        part = slice(start, start + 50_000)
+        found[part] = rows(part)
         mapped.release(found)
     return found
 
