@@ -351,14 +351,13 @@ def compare(
     if not counted.any():
         return Answer(0.0, 0.0, textured)
     whole = summary(seen.correlation, seen.energy, counted)
-    corners = _alike_corners(seen, shown)
-    answer = Answer(*whole, textured, located=corners is not None and located(corners, whole[0]))
     if len(a) < SIDE and (counted & (seen.correlation > _LESS_ALIKE)).sum() > 1:
         seen = windows.compared(a, b, shown, least, windows.SMALL_GRID)
-        corners = _alike_corners(seen, shown)
+    corners = _alike_corners(seen, shown)
     if corners is None:
-        return answer
-    return replace(answer, covered=find_covered(seen, corners, len(a), 1.0 if shown is None else float(shown.mean())))
+        return Answer(*whole, textured)
+    covered = find_covered(seen, corners, len(a), 1.0 if shown is None else float(shown.mean()))
+    return Answer(*whole, textured, located=located(corners, whole[0]), covered=covered)
 
 
 def _alike_corners(seen: windows.Compared, shown: NDArray[np.float32] | None) -> NDArray[np.bool_] | None:
