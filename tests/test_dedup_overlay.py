@@ -319,20 +319,22 @@ def test_parallel_lines_around_what_differs_prove_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("side", "windows", "median", "enough"),
+    ("side", "windows", "median", "registered", "enough"),
     [
-        (26, 20, 0.95, True),
-        (26, 19, 0.999, False),
-        (24, 159, 0.989, False),
-        (24, 160, 0.95, True),
-        (24, 20, 0.99, True),
-        (24, 19, 1.0, False),
+        (26, 20, 0.95, True, True),
+        (26, 19, 0.999, False, False),
+        (24, 109, 0.989, False, False),
+        (24, 110, 0.95, False, True),
+        (24, 159, 0.989, True, False),
+        (24, 160, 0.95, True, True),
+        (24, 20, 0.99, True, True),
+        (24, 19, 1.0, False, False),
     ],
 )
-def test_what_little_a_tiny_picture_shows_must_be_the_same(side, windows, median, enough):
+def test_what_little_a_tiny_picture_shows_must_be_the_same(side, windows, median, registered, enough):
     corners = np.zeros(side * side, bool)
     corners[:windows] = True
-    assert located(corners.reshape(side, side), median) is enough
+    assert located(corners.reshape(side, side), median, registered=registered) is enough
 
 
 def stroke(seed: int) -> Image.Image:
@@ -357,13 +359,13 @@ def test_a_curved_stroke_holds_more_than_lines_only_to_large_windows():
     def nearly(picture: Image.Image) -> tuple[Answer, int]:
         square = np.asarray(picture.convert("L").resize((64, 64), Image.Resampling.LANCZOS), np.float32)
         shifted = (square + np.roll(square, 1, 1)) / 2
-        return verify.compare(shifted, square), int(windows.corners(windows.compared(shifted, square, None, 0.6).bands[1], None).sum())
+        return verify.compare(shifted, square, registered=True), int(windows.corners(windows.compared(shifted, square, None, 0.6).bands[1], None).sum())
 
     letter = Image.new("L", (112, 112))
     ImageDraw.Draw(letter).arc([26, 20, 86, 92], 30, 330, "white", 12)
     for picture, verdict in ((letter, "probable"), (photo(4, (112, 112)), "proved")):
         told, large = nearly(picture)
-        assert told.reaches(THRESHOLDS.proved)
+        assert told.reaches(THRESHOLDS.registered_proved)
         assert told.median < 0.99
         assert large > 50
         assert THRESHOLDS.verdict(told) == verdict

@@ -40,9 +40,10 @@ ENOUGH_TEXTURE: Final = 10
 covered (there of 576 small ones of a tiny picture)."""
 UNLIKE: Final = 0.6
 """Correlation under which a window shows something else."""
-_LOCATED: Final = {26: 20, 10: 10, 24: 20}  # windows, by windows a side …
-_WELL_LOCATED: Final = _LOCATED | {24: 160}  # … and where the pictures are less alike than …
-_VERY_ALIKE: Final = 0.99  # … this
+_SMALL: Final = 24  # small windows a side
+_LOCATED: Final = {26: 20, 10: 10, _SMALL: 20}  # windows, by windows a side …
+_VERY_ALIKE: Final = 0.99  # … and where two tiny pictures are less alike than this, …
+_WELL_LOCATED: Final = {False: 110, True: 160}  # … so many small ones, by whether one was registered onto the other
 ALIKE: Final = 0.9
 """Correlation from which windows show the same."""
 _DISTINCT: Final = 4.0  # grey levels of band-passed standard deviation from which unlike windows are no matter of noise
@@ -115,20 +116,21 @@ def summary(correlation: NDArray[np.float32], energy: NDArray[np.float32], count
     return _weighted_median(values, energy[counted]), float(np.quantile(values, 0.25))
 
 
-def located(corners: NDArray[np.bool_], median: float) -> bool:
+def located(corners: NDArray[np.bool_], median: float, *, registered: bool) -> bool:
     """Whether enough windows are alike and hold more than lines of one direction, which are alike wherever they run.
 
     Of 1,700 copies in seven families all photographs have 39 and more of them and all 32-px pictures 21; of 16 pairs of boards
     that share parallel bars none has one. Of small windows of a tiny picture more are asked: to them a stroke is a line, and
-    one stroke is like many. Of 193 pairs of 4,000 handwritten digits that were as alike as copies have to be 1 has 160, or is
-    the same; of 3,550 copies of 32 px 19 have not.
+    one stroke is like many, or can be brought onto many. Of 193 pairs of 4,000 handwritten digits that were as alike as copies
+    have to be 1 has so many, or is the same; of 3,550 copies of 32 px 13 have not.
 
     Args:
         corners: (windows, windows), those that are alike and hold more than lines.
         median: how alike the pictures are in all windows.
+        registered: whether one was registered onto the other.
     """
-    least = (_LOCATED if median >= _VERY_ALIKE else _WELL_LOCATED)[len(corners)]
-    return bool(corners.sum() >= least)
+    tiny = len(corners) == _SMALL and median < _VERY_ALIKE
+    return bool(corners.sum() >= (_WELL_LOCATED[registered] if tiny else _LOCATED[len(corners)]))
 
 
 def find_covered(seen: Compared, corners: NDArray[np.bool_], side: int, overlap: float) -> Covered | None:

@@ -276,15 +276,15 @@ def _compared(a: NDArray[np.float32], b: NDArray[np.float32], matrix: NDArray[np
     if shown.mean() < _LEAST_OVERLAP:
         return None
     inner, overlap = align.inner(shown), float(shown.mean())
-    answer = compare(warped, b, inner)
+    answer = compare(warped, b, inner, registered=True)
     low, quartile = question.enough_registered
     if answer.median >= low and answer.quartile < quartile and overlap >= _MOST_OF_IT:  # alike but for the rim?
-        inside = compare(warped, b, inner, _WHOLLY)
+        inside = compare(warped, b, inner, _WHOLLY, registered=True)
         if inside.reaches(question.enough_registered) and min(inside.textured) >= ENOUGH_TEXTURE:
             answer = inside
     if min(answer.textured) < ENOUGH_TEXTURE:
         return None
-    return replace(answer, overlap=round(overlap, 4), registered=True)
+    return replace(answer, overlap=round(overlap, 4))
 
 
 def _but_for_marks(
@@ -335,7 +335,12 @@ def _load_opencv() -> None:
 
 
 def compare(
-    a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArray[np.float32] | None = None, least: float = _SHOWN
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    shown: NDArray[np.float32] | None = None,
+    least: float = _SHOWN,
+    *,
+    registered: bool = False,
 ) -> Answer:
     """Correlate two aligned squares of luma (side × side, float32, 0 to 255) window by window.
 
@@ -344,20 +349,22 @@ def compare(
         b: the other.
         shown: (side, side) float32, 1 where both pictures show something and 0 elsewhere; None: everywhere.
         least: the share of a window that must be shown for it to count.
+        registered: whether a was registered onto b.
     """
     seen = windows.compared(a, b, shown, least)
     counted = seen.counted
     textured = (int((counted & (seen.deviation_a > TEXTURE)).sum()), int((counted & (seen.deviation_b > TEXTURE)).sum()))
     if not counted.any():
-        return Answer(0.0, 0.0, textured)
+        return Answer(0.0, 0.0, textured, registered=registered)
     whole = summary(seen.correlation, seen.energy, counted)
     if len(a) < SIDE and (counted & (seen.correlation > _LESS_ALIKE)).sum() > 1:
         seen = windows.compared(a, b, shown, least, windows.SMALL_GRID)
     corners = _alike_corners(seen, shown)
     if corners is None:
-        return Answer(*whole, textured)
+        return Answer(*whole, textured, registered=registered)
     covered = find_covered(seen, corners, len(a), 1.0 if shown is None else float(shown.mean()))
-    return Answer(*whole, textured, located=located(corners, whole[0]), covered=covered)
+    enough = located(corners, whole[0], registered=registered)
+    return Answer(*whole, textured, registered=registered, located=enough, covered=covered)
 
 
 def _alike_corners(seen: windows.Compared, shown: NDArray[np.float32] | None) -> NDArray[np.bool_] | None:
