@@ -359,7 +359,8 @@ def test_a_curved_stroke_holds_more_than_lines_only_to_large_windows():
     def nearly(picture: Image.Image) -> tuple[Answer, int]:
         square = np.asarray(picture.convert("L").resize((64, 64), Image.Resampling.LANCZOS), np.float32)
         shifted = (square + np.roll(square, 1, 1)) / 2
-        return verify.compare(shifted, square, registered=True), int(windows.corners(windows.compared(shifted, square, None, 0.6).bands[1], None).sum())
+        band = windows.compared(shifted, square, None, 0.6).bands[1]
+        return verify.compare(shifted, square, registered=True), int(windows.corners(band, None).sum())
 
     letter = Image.new("L", (112, 112))
     ImageDraw.Draw(letter).arc([26, 20, 86, 92], 30, 330, "white", 12)
