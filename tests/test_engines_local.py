@@ -408,3 +408,12 @@ def test_threads_are_asked_to_share_one_heap_where_that_can_be_asked(there, monk
     monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
     memory.share_one_heap()
     assert asked == ([(-8, 1)] if there else [])
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_was_freed_is_given_back_where_that_can_be_asked(there, monkeypatch):
+    asked = []
+    library = SimpleNamespace(malloc_trim=lambda *given: asked.append(given)) if there else SimpleNamespace()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    memory.give_back()
+    assert asked == ([(0,)] if there else [])

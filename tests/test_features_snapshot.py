@@ -163,6 +163,26 @@ def test_a_large_column_lies_in_a_file_and_takes_no_memory(monkeypatch):
     assert all((large[row] == row // 1000 * 1000 % 251).all() for row in range(0, 20_000, 777))
 
 
+def test_some_rows_of_a_large_column_are_read_in_any_order_and_let_go_of(monkeypatch):
+    monkeypatch.setattr(mapped, "HELD", 0)
+    large = mapped.column((20_000, 80, 18), np.uint8)
+    for start in range(0, 20_000, 1000):
+        large[start : start + 1000] = start // 1000
+        mapped.release(large)
+    rows = np.random.default_rng(3).integers(0, 20_000, 5000)
+    before = resident_file_pages()  # 29 MB are the column's
+    found = mapped.some_of(large, rows)
+    assert (found == (rows // 1000)[:, None, None]).all()
+    assert resident_file_pages() - before < 4 * 2**20
+
+
+def resident_file_pages() -> int:
+    """Return the bytes of files that this process has in memory, of which a mapped column is a part; 0 outside Linux."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return 1024 * next((int(line.split()[1]) for line in lines if line.startswith("RssFile")), 0)
+
+
 def test_without_room_a_column_is_held(monkeypatch):
     monkeypatch.setattr(mapped, "HELD", 0)
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/nonexistent/file").read_bytes())

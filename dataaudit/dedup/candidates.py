@@ -5,7 +5,7 @@ A nominator is a function ``(features, rows, config) → Nominations``; ``NOMINA
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from math import ceil, log10
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,8 @@ from dataaudit.dedup.neighbours import DOWN, FAR, FIRST, nearest
 from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
 from dataaudit.domain import DIHEDRAL
-from dataaudit.features.mapped import some_of
+from dataaudit.engines.memory import give_back
+from dataaudit.features.mapped import release, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,8 +205,14 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
 
 
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
-    """Ask every nominator and merge what they propose."""
-    return merged([nominator(features, rows, config) for nominator in NOMINATORS])
+    """Ask every nominator and merge what they propose. Of what one of them has looked at nothing is held for the next."""
+    found = []
+    for nominator in NOMINATORS:
+        found.append(nominator(features, rows, config))
+        for column in fields(features):
+            release(getattr(features, column.name))
+        give_back()
+    return merged(found)
 
 
 def distance256(

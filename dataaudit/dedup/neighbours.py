@@ -113,8 +113,7 @@ def nearest(
         nearest_of[row, in_row] = other
         if sample is not None:
             sample.look_for(row, other)
-        known = nearest_of[other] == row[:, None]  # not of rows that follow
-        in_other = np.where(known.any(axis=1), known.argmax(axis=1), count)
+        in_other = _places(nearest_of, row, other)  # not of rows that follow
         better = np.searchsorted(_STEPS, in_row, "right") < np.searchsorted(_STEPS, in_other, "right")
         new = (in_other == count) | (other > row) | (better & (other < row[:1]))  # the last: asked about with rows before these
         place = np.minimum(in_row, in_other)
@@ -126,6 +125,16 @@ def nearest(
     a, b, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *parts, strict=True))
     _, once = np.unique(a * len(vectors) + b, return_index=True)
     return Neighbours(a[once], b[once], score[once], None if sample is None else sample.recall())
+
+
+def _places(lists: NDArray[np.int32], wanted: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of each of ``wanted`` in the list of its row; where it is not in it, the length of the lists."""
+    places = np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        same = lists[rows[part]] == wanted[part, None]
+        places[part] = np.where(same.any(axis=1), same.argmax(axis=1), lists.shape[1])
+    return places
 
 
 def _by_tiles(table: _Table, count: int, least: float) -> Iterator[_Pairs]:

@@ -85,6 +85,17 @@ def share_one_heap() -> None:
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
+def give_back() -> None:
+    """Give the system back what this process has freed: glibc keeps it, and what is allocated next may not fit into it.
+
+    Elsewhere nothing is done.
+    """
+    import ctypes  # noqa: PLC0415 - as above
+
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _set(mebibytes: int | None) -> None:
     try:
         import resource  # noqa: PLC0415 - Unix only

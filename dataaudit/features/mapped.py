@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["column", "release", "some_of"]
 
-HELD: Final = 2 * 2**20
+HELD: Final = 2**19
 """Bytes up to which a column is held."""
-_READ: Final = 128  # rows; to look at one brings in 64 KiB around it (Linux), which are held until they are let go of
+_READ: Final = 64  # rows; to look at one brings in 64 KiB around it (Linux), or 2 MiB, which are held until they are let go of
 
 
 def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
@@ -39,10 +39,11 @@ def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
 
 
 def some_of(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return some rows of a column, copied; of one in a file a few are in memory at a time besides."""
+    """Return some rows of a column, copied; of one in a file a few, beside one another, are in memory at a time besides."""
     found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    order = np.argsort(rows)
     for start in range(0, len(rows), _READ):
-        part = slice(start, start + _READ)
+        part = order[start : start + _READ]
         found[part] = array[rows[part]]
         release(array)
     return found
