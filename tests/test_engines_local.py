@@ -402,18 +402,12 @@ def test_idle_workers_end_with_a_parent_that_was_killed(tmp_path):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_threads_are_asked_to_share_one_heap_where_that_can_be_asked(there, monkeypatch):
+@pytest.mark.parametrize(
+    ("asks", "function", "arguments"), [(memory.share_one_heap, "mallopt", (-8, 1)), (memory.give_back, "malloc_trim", (0,))]
+)
+def test_the_c_library_is_asked_for_less_memory_where_it_can_be(asks, function, arguments, there, monkeypatch):
     asked = []
-    library = SimpleNamespace(mallopt=lambda *given: asked.append(given)) if there else SimpleNamespace()
+    library = SimpleNamespace(**({function: lambda *given: asked.append(given)} if there else {}))
     monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
-    memory.share_one_heap()
-    assert asked == ([(-8, 1)] if there else [])
-
-
-@pytest.mark.parametrize("there", [False, True])
-def test_what_was_freed_is_given_back_where_that_can_be_asked(there, monkeypatch):
-    asked = []
-    library = SimpleNamespace(malloc_trim=lambda *given: asked.append(given)) if there else SimpleNamespace()
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
-    memory.give_back()
-    assert asked == ([(0,)] if there else [])
+    asks()
+    assert asked == ([arguments] if there else [])

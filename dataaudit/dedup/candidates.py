@@ -205,7 +205,7 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
 
 
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
-    """Ask every nominator and merge what they propose. Of what one of them has looked at nothing is held for the next."""
+    """Ask every nominator and merge what they propose. Columns in files, and what it has freed, each lets go of."""
     found = []
     for nominator in NOMINATORS:
         found.append(nominator(features, rows, config))

@@ -63,6 +63,7 @@ _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
 _BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large
 _HELD: Final = 4  # times what is asked for: more is not kept of a block before the best are chosen
+_PLACED: Final = 2048  # pairs whose places are looked up together
 _NEARNESS: Final = 512  # rows whose products with the background are held together: 8 MiB
 ROUNDED: Final = np.float32(16.0)
 """Of products less a bound, in float32: they are off by less."""
@@ -130,8 +131,8 @@ def nearest(
 def _places(lists: NDArray[np.int32], wanted: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the place of each of ``wanted`` in the list of its row; where it is not in it, the length of the lists."""
     places = np.empty(len(rows), np.int64)
-    for start in range(0, len(rows), _COLUMNS):
-        part = slice(start, start + _COLUMNS)
+    for start in range(0, len(rows), _PLACED):
+        part = slice(start, start + _PLACED)
         same = lists[rows[part]] == wanted[part, None]
         places[part] = np.where(same.any(axis=1), same.argmax(axis=1), lists.shape[1])
     return places

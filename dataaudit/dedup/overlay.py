@@ -120,14 +120,15 @@ def located(corners: NDArray[np.bool_], median: float, *, registered: bool) -> b
     """Whether enough windows are alike and hold more than lines of one direction, which are alike wherever they run.
 
     Of 1,700 copies in seven families all photographs have 39 and more of them and all 32-px pictures 21; of 16 pairs of boards
-    that share parallel bars none has one. Of small windows of a tiny picture more are asked: to them a stroke is a line, and
-    one stroke is like many, or can be brought onto many. Of 193 pairs of 4,000 handwritten digits that were as alike as copies
-    have to be 1 has so many, or is the same; of 3,550 copies of 32 px 13 have not.
+    that share parallel bars none has one. (Of their large windows; asked are the small ones.) One stroke is like many, or can
+    be brought onto many; a curved one holds more than lines in large windows, in small ones it is a line nearly everywhere. So
+    many small ones are asked where tiny pictures are not the same: of 193 pairs of 4,000 handwritten digits that were as alike
+    as copies have to be 1 has so many, or is the same; of 3,550 copies of 32 px 13 have not.
 
     Args:
         corners: (windows, windows), those that are alike and hold more than lines.
         median: how alike the pictures are in all windows.
-        registered: whether one was registered onto the other.
+        registered: whether one was registered onto the other; a guessed orientation is no registration here.
     """
     tiny = len(corners) == _SMALL and median < _VERY_ALIKE
     return bool(corners.sum() >= (_WELL_LOCATED[registered] if tiny else _LOCATED[len(corners)]))
@@ -213,8 +214,8 @@ def _rest(
         return None
     span = _box(alike, side, seen.grid, seen.grid.window // 2)
     share, spread = min(float(clear.sum() / counted), 1.0), min(span[2] * span[3] / overlap, 1.0)
-    told = bool((clear & corners).sum() >= _LOCATED[len(corners)])
-    return *summary(seen.correlation, seen.energy, clear), share, spread, told
+    enough = bool((clear & corners).sum() >= _LOCATED[len(corners)])
+    return *summary(seen.correlation, seen.energy, clear), share, spread, enough
 
 
 def _extent(mask: NDArray[np.bool_]) -> Box:

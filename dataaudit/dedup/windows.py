@@ -47,8 +47,8 @@ class Grid(NamedTuple):
 GRID: Final = Grid(17, 4)
 """By which pictures are compared."""
 SMALL_GRID: Final = Grid(9, 2)
-"""By which it is found what covers a tiny picture: what covers a third of it leaves none of the others untouched. As a measure of
-likeness these windows are too small: noise and JPEG 30 lose a tenth."""
+"""By which it is found what covers a tiny picture (what covers a third of it leaves none of the others untouched), and whether
+what is alike of it is more than lines. As a measure of likeness these windows are too small: noise and JPEG 30 lose a tenth."""
 MARGIN: Final = 4
 """Pixels at the border that only some resamplings touch, and no window looks at."""
 TEXTURE: Final = 1.5

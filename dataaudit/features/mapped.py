@@ -19,7 +19,7 @@ __all__ = ["column", "release", "some_of"]
 
 HELD: Final = 2**19
 """Bytes up to which a column is held."""
-_READ: Final = 64  # rows; to look at one brings in 64 KiB around it (Linux), or 2 MiB, which are held until they are let go of
+_READ: Final = 64  # rows; to look at one brings in 64 KiB or 2 MiB around it (Linux), which are held until they are let go of
 
 
 def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
@@ -39,7 +39,7 @@ def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
 
 
 def some_of(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return some rows of a column, copied; of one in a file a few, beside one another, are in memory at a time besides."""
+    """Return some rows of a column, copied; of one in a file a few are mapped at a time, in the order in which they lie."""
     found = np.empty((len(rows), *array.shape[1:]), array.dtype)
     order = np.argsort(rows)
     for start in range(0, len(rows), _READ):
