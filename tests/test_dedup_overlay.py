@@ -374,24 +374,10 @@ def test_a_curved_stroke_holds_more_than_lines_to_most_large_windows_and_is_not_
 
 
 def test_strokes_in_one_frame_are_not_proved_to_be_one_another(tmp_path):
-    told = []
-    for seed in range(6):
-        framed = Image.new("RGB", (38, 38), (128, 128, 128))
-        framed.paste(stroke(seed), (5, 5))
-        save(framed, tmp_path / f"{seed}.png")
-    for a in range(6):
-        for b in range(a):
-            question = Question(
-                tmp_path / f"{a}.png",
-                tmp_path / f"{b}.png",
-                (0,),
-                True,
-                THRESHOLDS.proved,
-                THRESHOLDS.registered_proved,
-                10**6,
-                False,
-            )
-            told.append(answer(question))
+    framed = [Image.new("RGB", (38, 38), (128, 128, 128)) for _ in range(6)]
+    for seed, picture in enumerate(framed):
+        picture.paste(stroke(seed), (5, 5))
+    told = [asked(framed[a], framed[b], tmp_path / f"{a}-{b}", (0,)) for a in range(6) for b in range(a)]
     assert {THRESHOLDS.verdict(one) for one in told if one.median < 0.99} <= {"probable", None}
     assert sum(one.reaches(THRESHOLDS.proved) for one in told) >= 3
 

@@ -205,7 +205,7 @@ NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nomi
 
 
 def nominate(features: FeatureTable, rows: NDArray[np.int64], config: Config) -> Nominations:
-    """Ask every nominator and merge what they propose. Columns in files, and what it has freed, each lets go of."""
+    """Ask every nominator and merge what they propose. Each lets go of the columns in files, and of what it freed."""
     found = []
     for nominator in NOMINATORS:
         found.append(nominator(features, rows, config))

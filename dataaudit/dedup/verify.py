@@ -192,9 +192,9 @@ def _within_borders(a: NDArray[np.float32], b: NDArray[np.float32], shown: NDArr
     within = compare(a, b, shown)
     if min(within.textured) < ENOUGH_TEXTURE:
         return compare(a, b)
-    if len(b) < SIDE:
+    if within.located or within.median <= ALIKE or len(b) < SIDE:
         return within
-    return replace(within, located=within.located or (within.median > ALIKE and compare(a, b).located))
+    return replace(within, located=compare(a, b).located)
 
 
 def _registered(a: Seen, b: Seen, question: Question) -> Answer | None:
