@@ -39,6 +39,7 @@ _GROWTH: Final = 16.0  # of areas, either way
 _BLOCK: Final = 512  # pairs at a time: 16 MiB a thread; threads with fewer wait for one another (measured) …
 _BLOCK_OF_FEW: Final = 2048  # … of whose features few are looked at …
 _MAPPED: Final = 256  # … and whose maps are tried at a time: 60 MiB more where all are copies
+_READ: Final = 3 << 20  # bytes of features that a thread reads at a time, of a and of b each
 _AT_ONCE: Final = 1 << 17  # bit strings compared at a time: they stay in the processor's cache
 _NONE: Final = 255
 
@@ -88,13 +89,16 @@ def _asked(
     block: int,
 ) -> NDArray[np.int64]:
     """Ask of the ``chosen`` features of a and of b, (pairs, features, 18) each, at most ``block`` pairs at a time; (pairs,)."""
-    rounds = -(-len(a) // (block * most))
+    count = len(range(keypoints.shape[1])[chosen] if isinstance(chosen, slice) else chosen)
+    at_once = max(block, _READ // (count * keypoints.shape[2]) // block * block)
+    rounds = -(-len(a) // (at_once * most))
     size = max(1, -(-len(a) // max(1, rounds * most)))  # every thread has as much to do
 
     def ask(start: int) -> NDArray[np.int64]:
         some = slice(start, start + size)
-        of_a, of_b = (some_of(keypoints, rows[some])[:, chosen] for rows in (a, b))
-        return question(of_a, of_b)
+        of_a, of_b = (some_of(keypoints, rows[some], chosen) for rows in (a, b))
+        parts = [slice(first, first + block) for first in range(0, len(of_a), block)]
+        return np.concatenate([question(of_a[part], of_b[part]) for part in parts])
 
     with ThreadPoolExecutor(most) as threads:
         answers = list(threads.map(ask, range(0, len(a), size)))

@@ -122,9 +122,17 @@ def edge_hashes(lumas: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint64]
     for edge, (strip, rows, columns) in enumerate(strips):
         bits = np.rint(np.matmul(np.matmul(rows, strip), columns.T) / TIE)[: len(lumas)] > 0
         bits[:, 0, 0] = True
-        told = strip[: len(lumas)].std(axis=(1, 2)) >= _PLAIN
+        told = _deviates(strip[: len(lumas)])
         found[told, edge] = pack_bits(bits[told].reshape(-1, 64))[:, 0]
     return found
+
+
+def _deviates(strips: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return of which strips (n, height, width) of whole numbers the standard deviation is at least ``_PLAIN``; exact below 2⁵³."""
+    pixels = strips[0].size
+    squares = np.einsum("nij,nij->n", strips, strips)
+    deviates: NDArray[np.bool_] = pixels * squares - strips.sum(axis=(1, 2)) ** 2 >= (_PLAIN * pixels) ** 2
+    return deviates
 
 
 def turned_edges(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

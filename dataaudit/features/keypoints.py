@@ -15,7 +15,6 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from dataaudit.engines.memory import unlimited
 
@@ -115,10 +114,12 @@ def _corners(view: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int
 def _comparisons(sheet: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Compare smoothed pixels around each place (x, y) of the sheet in the patch's own direction: (n, 128) bool."""
     x, y = places.T
-    patch = sliding_window_view(sheet, 2 * (2 * _REACH + 1,))[y - _REACH, x - _REACH].reshape(len(places), -1)
+    (height, width), side = sheet.shape, 2 * _REACH + 1
+    windows = np.ndarray((height - side + 1, width - side + 1, side, side), np.uint8, sheet, 0, 2 * sheet.strides)
+    patch = windows[y - _REACH, x - _REACH].reshape(len(places), -1)
     moment_x, moment_y = (patch.astype(np.float32) @ _disc()).T  # sums of whole numbers below 2²⁴: exact in any order
     turned = np.rint(np.arctan2(moment_y, moment_x) * np.float32(_ANGLES / (2 * np.pi))).astype(np.intp) % _ANGLES
-    looked_at = sheet.ravel()[_turned_pattern()[turned] + (y * _SHEET + x)[:, None]]
+    looked_at = sheet.ravel().take(_turned_pattern().take(turned, axis=0) + (y * _SHEET + x)[:, None])
     compared: NDArray[np.bool_] = looked_at[:, : 8 * (WIDTH - 2)] < looked_at[:, 8 * (WIDTH - 2) :]
     return compared
 

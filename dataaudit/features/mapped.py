@@ -19,7 +19,10 @@ __all__ = ["column", "release", "some_of"]
 
 HELD: Final = 2**19
 """Bytes up to which a column is held."""
-_READ: Final = 64  # rows; to look at one brings in 64 KiB or 2 MiB around it (Linux), which are held until they are let go of
+_READ: Final = 2**22
+"""Bytes of a column in a file, about, whose rows are read before they are let go of …"""
+_FEWEST: Final = 64
+"""… and the fewest rows: to look at one brings in 64 KiB or 2 MiB around it (Linux), which are held until they are let go of."""
 
 
 def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
@@ -38,13 +41,14 @@ def column(shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
     return np.empty(shape, kind)
 
 
-def some_of(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return some rows of a column, copied; of one in a file a few are mapped at a time, in the order in which they lie."""
-    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+def some_of(array: NDArray[Any], rows: NDArray[np.int64], chosen: slice | list[int] = slice(None)) -> NDArray[Any]:
+    """Return some rows of a column, or what is ``chosen`` of each, copied; of one in a file a part at a time, as they lie."""
+    found = np.empty((len(rows), *array[:0, chosen].shape[1:]), array.dtype)
     order = np.argsort(rows)
-    for start in range(0, len(rows), _READ):
-        part = order[start : start + _READ]
-        found[part] = array[rows[part]]
+    size = max(_FEWEST, len(rows) * _READ // max(1, array.nbytes))
+    for start in range(0, len(rows), size):
+        part = order[start : start + size]
+        found[part] = array[rows[part]][:, chosen]
         release(array)
     return found
 
