@@ -314,8 +314,10 @@ def _by_descriptor(
     """Return the nearest by copy descriptor that are near enough to be looked at."""
     from dataaudit.dedup.few import nearest_among  # noqa: PLC0415 - where there is something to search
 
-    query, other = nearest_among(features.descriptor[new], signature.descriptors(known), config)
-    return _Alike(new[query], known[other], np.full(len(query), -1), np.full(len(query), -1))
+    inner = new[features.inner_descriptor[new].any(axis=1)]
+    asked = np.concatenate([features.descriptor[new], features.inner_descriptor[inner]])
+    query, other = nearest_among(asked, signature.descriptors(known), config)
+    return _Alike(np.append(new, inner)[query], known[other], np.full(len(query), -1), np.full(len(query), -1))
 
 
 def _close_enough(signature: Signature, known: NDArray[np.int64], new: int) -> int:

@@ -148,6 +148,7 @@ def make_features(
         "phash256": rng.integers(0, 2**64, (n, 8, 4), np.uint64),
         "edge_hashes": np.zeros((n, 4), np.uint64),
         "descriptor": np.random.default_rng(1).normal(0, 128**-0.5, (n, 128)).astype(np.float16),
+        "inner_descriptor": np.zeros((n, 128), np.float16),
         "keypoints": np.repeat(np.random.default_rng(4).integers(1, 240, (1, 80, 18), np.uint8), n, axis=0),
         "properties": table,
         "width": np.full(n, 96, np.int32),

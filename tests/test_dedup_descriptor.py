@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from dataaudit.config import Config
 from dataaudit.dedup import candidates, relate
 from dataaudit.dedup.candidates import descriptor_neighbours
 from dataaudit.dedup.consistency import agreement, first_sight, least_distance
+from dataaudit.dedup.few import nominate_few
 from dataaudit.dedup.neighbours import UNIT, in_units
 from dataaudit.dedup.nominations import AFTER_HASHES, in_order_of_content
 from dataaudit.engines.local import LocalEngine
@@ -85,6 +87,27 @@ def test_the_search_finds_what_looking_at_everything_finds(described, neighbours
                 expected.add((min(rows[i], rows[j]), max(rows[i], rows[j])))
     assert set(zip(found.a, found.b, strict=True)) == expected
     assert expected
+
+
+def test_what_lies_within_a_border_finds_the_picture_without_one(described):
+    features = table(described.astype(np.float16))
+    inner = np.zeros_like(features.descriptor)
+    inner[7], inner[31] = described[40], described[52]
+    inner[12], inner[13] = described[20], described[20]  # neither as a whole: two frames around one picture
+    expected = {(7, 40), (31, 52), (12, 20), (13, 20), (12, 13)}
+    rows, framed, config = np.arange(60), replace(features, inner_descriptor=inner), Config(descriptor_clear=0.3, neighbours=12)
+    framed.keypoints[:] = 0  # too few to be asked: near by descriptor is enough
+    without, found = (descriptor_neighbours(some, rows, config) for some in (features, framed))
+    assert expected.isdisjoint(pairs_of(without))
+    assert expected <= pairs_of(found)
+    assert all(one != other for one, other in pairs_of(found))
+    assert len(pairs_of(found)) == len(found)
+    assert {(7, 40), (12, 20), (12, 13)} <= pairs_of(nominate_few(framed, rows, np.array([7, 12]), config))
+    assert (31, 52) in pairs_of(nominate_few(framed, rows, np.array([52]), config))
+
+
+def pairs_of(found):
+    return set(zip(found.a.tolist(), found.b.tolist(), strict=True))
 
 
 def test_a_nomination_by_descriptor_is_tried_in_the_orientation_in_which_the_hashes_are_nearest(described):

@@ -85,6 +85,41 @@ def test_some_rows_of_a_table_are_searched_as_if_there_were_no_others():
     assert scored(among) == scored(replace(expected, a=alone[expected.a], b=alone[expected.b]))
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("index", [False, True])
+def test_of_pictures_with_two_vectors_the_nearest_two_count(seed, index, monkeypatch):
+    """The slow twin: the nearest vectors of others, of each picture's both lists the best of every other picture."""
+    monkeypatch.setattr(neighbours, "_ROWS", 50)
+    monkeypatch.setattr(neighbours, "_COLUMNS", 150)
+    monkeypatch.setattr(neighbours, "_BLOCK", 90)
+    monkeypatch.setattr(neighbours, "EXACT_UP_TO", 100 if index else 1_000)
+    monkeypatch.setattr(neighbours, "AIM", 1.0)  # every cell is looked into
+    monkeypatch.setattr(neighbours, "FEWEST_PROBES", 330)
+    rng, count, least = np.random.default_rng(seed), 5, 0.0
+    vectors, pictures = clustered(seed, 330), rng.permutation(500)[:250]
+    double = rng.permutation(250)[:80]
+    of = np.append(pictures, pictures[double])
+    order = np.concatenate([np.flatnonzero(of == picture) for picture in rng.permutation(pictures)])
+    at = np.argsort(order)  # where scores are equal the earlier counts
+    whole = np.rint(vectors.astype(float) * neighbours.UNIT) / neighbours.UNIT
+    similar, first = whole @ whole.T, np.arange(250)
+    nearest_first = -np.sort(-similar[:, first], axis=1)
+    near = nearest_first[:, neighbours.NEAR[0] - 1 : neighbours.NEAR[1]].mean(axis=1)
+    expected: dict[tuple[int, int], float] = {}
+    for picture in pictures.tolist():
+        best: dict[int, list[float]] = {}
+        for i in np.flatnonzero(of == picture):
+            less = (0.5 * (near[i] + near) - similar[i]).round(9).tolist()
+            scores = sorted((less[j], at[j], int(of[j])) for j in range(330) if of[j] != picture)
+            for *rank, other in scores[:count]:
+                best[other] = min(rank, best.get(other, [1.0]))
+        for other in sorted(best, key=best.__getitem__)[:count]:
+            if -best[other][0] >= least:
+                expected[pair(picture, other)] = -best[other][0]
+    assert len(expected) > 200
+    assert scored(nearest(vectors, order, count, least, of=of)) == pytest.approx(expected, abs=1e-6)
+
+
 def test_it_asks_about_each_pair_which_to_keep_and_again_where_its_place_proves_a_step_better(monkeypatch):
     monkeypatch.setattr(neighbours, "_ROWS", 50)
     monkeypatch.setattr(neighbours, "_STEPS", (1, 2, 4))

@@ -243,10 +243,11 @@ def test_the_same_descriptor_gets_the_same_marks():
     vectors = rng.normal(size=(300, 128))
     vectors[:40] = vectors[40:80] + rng.normal(scale=0.3, size=(40, 128))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
-    features = replace(make(rows_of({None: {"a": 300}})).features, descriptor=vectors)
+    features = replace(make(rows_of({None: {"a": 300}})).features, descriptor=vectors, inner_descriptor=vectors)
     config = Config()
     fresh, fitted = replaced(features, vectors, "m", config)
     assert fresh.descriptor is vectors
+    assert not fresh.inner_descriptor.any()  # a model is asked about whole pictures
     score = nearest(vectors, np.arange(300), 299, -1.0).score
     for mark in ("descriptor_clear", "descriptor_far"):
         old, new = (descriptor_least(300, marks) + getattr(marks, mark) for marks in (config, fitted))

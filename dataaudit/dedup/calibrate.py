@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.candidates import by_content, distance256
+from dataaudit.dedup.candidates import distance256
+from dataaudit.dedup.vectors import by_content
 from dataaudit.domain import DIHEDRAL, Calibration
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from dataaudit.dedup.hamming import searches_within
 from dataaudit.dedup.neighbours import DOWN, FAR, FIRST, nearest
 from dataaudit.dedup.nominations import AFTER_HASHES, Nominations, closest, in_order_of_content, in_order_of_rows, merged
 from dataaudit.dedup.threads import in_order
+from dataaudit.dedup.vectors import Vectors, described
 from dataaudit.domain import DIHEDRAL
 from dataaudit.engines.memory import give_back
 from dataaudit.features.mapped import release, some_of
@@ -109,14 +110,9 @@ def descriptor_neighbours(features: FeatureTable, rows: NDArray[np.int64], confi
     ) -> NDArray[np.bool_]:
         return borne_out(features, few, a, b, score, place, least, config)
 
-    order = rows[by_content(features, rows)]
-    found = nearest(features.descriptor, order, neighbours_asked(len(rows), config), least, keep)
+    vectors = Vectors.of_pictures(features, rows)
+    found = nearest(vectors.values, vectors.order, neighbours_asked(len(rows), config), least, keep, vectors.of)
     return replace(by_score(features, found.a, found.b, found.score), index_recall=found.recall)
-
-
-def described(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return those of ``rows`` that the descriptor says anything of."""
-    return rows[features.descriptor[rows].any(axis=1)]
 
 
 def by_score(features: FeatureTable, a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.float64]) -> Nominations:
@@ -189,11 +185,6 @@ def neighbours_asked(size: int, config: Config) -> int:
     ``config.neighbours`` up to 1,000 pictures, and as many more a decade.
     """
     return round(config.neighbours * max(1.0, log10(size / 100)))
-
-
-def by_content(features: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the places of ``rows`` in the order of their content digests: a draw that names have no say in."""
-    return np.lexsort(features.sha256[rows].T[::-1])
 
 
 NOMINATORS: Final[tuple[Callable[[FeatureTable, NDArray[np.int64], Config], Nominations], ...]] = (

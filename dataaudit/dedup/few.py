@@ -14,9 +14,7 @@ import numpy as np
 from dataaudit.dedup.candidates import (
     NOT_MEAN,
     borne_out,
-    by_content,
     by_score,
-    described,
     descriptor_least,
     distance256,
     few_keypoints,
@@ -28,6 +26,7 @@ from dataaudit.dedup.hamming import pairs_within
 from dataaudit.dedup.neighbours import BACKGROUND, NEAR, NORMALISATION, ROUNDED, UNIT, in_units, nearness
 from dataaudit.dedup.nominations import Nominations, closest, in_order_of_rows, merged
 from dataaudit.dedup.ranks import ranks
+from dataaudit.dedup.vectors import Vectors, described
 from dataaudit.domain import DIHEDRAL
 
 if TYPE_CHECKING:
@@ -78,14 +77,17 @@ def _by_descriptor(features: FeatureTable, rows: NDArray[np.int64], few: NDArray
     if not config.transformed or not config.neighbours or len(rows) < 2 or not len(few):  # noqa: PLR2004 - a pair
         return Nominations(empty, empty, empty, np.empty(0))
     least = descriptor_least(len(rows), config)
-    background = in_units(features.descriptor[rows[by_content(features, rows)[:BACKGROUND]]])
-    block = max(1, _PRODUCTS // len(rows))
-    blocks = [few[start : start + block] for start in range(0, len(few), block)]
+    vectors = Vectors.of_pictures(features, rows)
+    asked = vectors.of_some(few)
+    block = max(1, _PRODUCTS // len(vectors.order))
+    blocks = [asked[start : start + block] for start in range(0, len(asked), block)]
     count = max(_MORE * config.neighbours, neighbours_asked(len(rows), config))
-    best = [_best(features.descriptor, rows, some, background, least, count) for some in blocks]
-    a, b, score = (np.concatenate(column) for column in zip(*best, strict=True))
-    _, once = np.unique(np.minimum(a, b) * len(features) + np.maximum(a, b), return_index=True)
-    a, b, score = np.minimum(a, b)[once], np.maximum(a, b)[once], score[once]
+    best = [_best(vectors, some, least, count) for some in blocks]
+    one, other, score = (np.concatenate(column) for column in zip(*best, strict=True))
+    a, b = np.minimum(one, other), np.maximum(one, other)
+    order = np.lexsort((-score, b, a))
+    once = order[ranks(a[order] * len(features) + b[order]) == 0]
+    a, b, score = a[once], b[once], score[once]
     place = np.zeros(len(a), np.int64)  # perhaps, among the nearest of the others
     too_few = few_keypoints(features, _distinct(np.concatenate([a, b]), len(features)))
     kept = borne_out(features, too_few, a, b, score, place, least, config)
@@ -100,32 +102,30 @@ def _distinct(numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 
 def _best(
-    descriptors: NDArray[np.float16],
-    rows: NDArray[np.int64],
-    few: NDArray[np.int64],
-    background: NDArray[np.float32],
-    least: float,
-    count: int,
+    vectors: Vectors, few: NDArray[np.int64], least: float, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return of each of the few its ``count`` best others and their scores, ``least`` and more, the best first.
+    """Return of each of the few vectors its ``count`` best others and their scores, ``least`` and more, the best first: pictures.
 
     To know how near a picture is to the background costs most, so it is found out of few: first of those of the largest
     products, which say how good the others must be; then, by an eighth of the background, which is never nearer than all
     of it, of what may still be as good.
     """
-    asked = in_units(descriptors[few])
+    values, rows = vectors.values, vectors.order
+    picture, picture_few = vectors.of[rows], vectors.of[few]
+    background = in_units(values[vectors.whole[:BACKGROUND]])
+    asked = in_units(values[few])
     near_few = NORMALISATION * nearness(asked, background).astype(np.float64)
-    parts = [in_units(descriptors[rows[start : start + BACKGROUND]]) for start in range(0, len(rows), BACKGROUND)]
+    parts = [in_units(values[rows[start : start + BACKGROUND]]) for start in range(0, len(rows), BACKGROUND)]
     products = np.concatenate([asked @ part.T for part in parts], axis=1)
     near = np.full(len(rows), np.nan)
 
     def learn(places: NDArray[np.int64]) -> None:
         new = _distinct(places[np.isnan(near[places])], len(rows))
-        near[new] = NORMALISATION * nearness(in_units(descriptors[rows[new]]), background)
+        near[new] = NORMALISATION * nearness(in_units(values[rows[new]]), background)
 
     def scores(query: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.float64]:
         known: NDArray[np.float64] = (products[query, place] - (near_few[query] + near[place])) / UNIT**2
-        known[few[query] == rows[place]] = -np.inf
+        known[picture_few[query] == picture[place]] = -np.inf
         return known
 
     if len(rows) <= BACKGROUND:  # among few, nearness may be below 0, the least that is reckoned with below
@@ -141,7 +141,7 @@ def _best(
     query, place = np.nonzero(products - bound.astype(np.float32) >= floor[:, None].astype(np.float32) - ROUNDED)
     unknown = _distinct(place[np.isnan(near[place])], len(rows))
     eighth = background[:: max(1, min(8, len(background) // NEAR[1]))]
-    bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(descriptors[rows[unknown]]), eighth), 0.0)
+    bound[unknown] = NORMALISATION * np.maximum(nearness(in_units(values[rows[unknown]]), eighth), 0.0)
     hopeful = products[query, place] - bound[place] >= floor[query] - ROUNDED
     query, place = query[hopeful], place[hopeful]
     learn(place)
@@ -150,7 +150,7 @@ def _best(
     query, place, score = query[keep], place[keep], score[keep]
     order = np.lexsort((rows[place], -score, query))
     order = order[ranks(query[order]) < count]
-    return few[query[order]], rows[place[order]], score[order]
+    return picture_few[query[order]], picture[place[order]], score[order]
 
 
 def nearest_among(

@@ -62,6 +62,7 @@ _STEPS: Final = (1, FIRST, DOWN, FAR)
 _ROWS: Final = 1024
 _COLUMNS: Final = 2048  # a tile of scores is 8 MiB
 _BLOCK: Final = 8192  # vectors whose nearest are sought together in an index, at least; of many a 32nd, so that tiles are large
+_OWN: Final = 2  # vectors of a picture, at most
 _HELD: Final = 4  # times what is asked for: more is not kept of a block before the best are chosen
 _PLACED: Final = 2048  # pairs whose places are looked up together
 _NEARNESS: Final = 512  # rows whose products with the background are held together: 8 MiB
@@ -82,7 +83,12 @@ class Neighbours:
 
 
 def nearest(
-    vectors: NDArray[np.float16], order: NDArray[np.signedinteger], count: int, least: float, keep: Keep | None = None
+    vectors: NDArray[np.float16],
+    order: NDArray[np.signedinteger],
+    count: int,
+    least: float,
+    keep: Keep | None = None,
+    of: NDArray[np.int64] | None = None,
 ) -> Neighbours:
     """Find each vector's ``count`` nearest others of a score of at least ``least``.
 
@@ -100,16 +106,19 @@ def nearest(
             two as far as it is known), which of them to keep; asked some thousands at a time, so that all of them are never
             held at once. About each pair once, and again where a better place is found later, beyond one of ``_STEPS``; it stands
             if it is kept either time, so a better place must not count against it. None: all.
+        of: (n,) the picture that each vector is of. Those of one picture, two at most, lie side by side in ``order``; of two
+            pictures' the nearest count. None: each is of its own.
 
     Returns:
-        Pairs of rows of ``vectors``.
+        Pairs of pictures.
     """
-    table = _Table.of(vectors, order)
+    table = _Table.of(vectors, order, np.arange(len(vectors)) if of is None else of)
     exact = len(table) <= EXACT_UP_TO
     sample = None if exact else _Sample.of(table, count, least)
-    nearest_of = np.full((len(table), count), -1, np.int32)
+    nearest_of = np.full((len(table.pictures), count), -1, np.int32)
     parts: list[_Pairs] = []
-    for row, other, score in _by_tiles(table, count, least) if exact else _by_cells(table, count, least):
+    for found in _by_tiles(table, count, least) if exact else _by_cells(table, count, least):
+        row, other, score = table.by_picture(*found, count)
         in_row = ranks(row)
         nearest_of[row, in_row] = other
         if sample is not None:
@@ -118,13 +127,13 @@ def nearest(
         better = np.searchsorted(_STEPS, in_row, "right") < np.searchsorted(_STEPS, in_other, "right")
         new = (in_other == count) | (other > row) | (better & (other < row[:1]))  # the last: asked about with rows before these
         place = np.minimum(in_row, in_other)
-        one, two = order[row[new]], order[other[new]]
+        one, two = table.pictures[row[new]], table.pictures[other[new]]
         pairs = np.minimum(one, two), np.maximum(one, two), score[new]
         kept = slice(None) if keep is None else keep(*pairs, place[new])
         parts.append((pairs[0][kept], pairs[1][kept], pairs[2][kept]))
     empty = np.empty(0, np.int64)
     a, b, score = (np.concatenate(column) for column in zip((empty, empty, np.empty(0)), *parts, strict=True))
-    _, once = np.unique(a * len(vectors) + b, return_index=True)
+    _, once = np.unique(a * (1 + b.max(initial=0)) + b, return_index=True)
     return Neighbours(a[once], b[once], score[once], None if sample is None else sample.recall())
 
 
@@ -140,8 +149,8 @@ def _places(lists: NDArray[np.int32], wanted: NDArray[np.int64], rows: NDArray[n
 
 def _by_tiles(table: _Table, count: int, least: float) -> Iterator[_Pairs]:
     """Yield the nearest of some rows after the other, by looking at everything: row, other, score; the best of a row first."""
-    for start in range(0, len(table), _ROWS):
-        yield _exactly(table, np.arange(start, min(start + _ROWS, len(table))), count, least)
+    for rows in table.blocks(np.arange(len(table)), _ROWS):
+        yield _exactly(table, rows, count, least)
 
 
 def _exactly(table: _Table, rows: NDArray[np.int64], count: int, least: float) -> _Pairs:
@@ -158,8 +167,7 @@ def _by_cells(table: _Table, count: int, least: float) -> Iterator[_Pairs]:
     needed = cells.ranks(table.vectors[query], cells.cell[other])
     probes = int(np.quantile(needed, AIM, method="inverted_cdf")) + 1 if len(needed) else 0
     block = max(_BLOCK, len(table) // 32)
-    for start in range(0, len(table), block):
-        rows = np.arange(start, min(start + block, len(table)))
+    for rows in table.blocks(np.arange(len(table)), block):
         best = _Best(table, rows, count, least)
         for some, columns in cells.probed(table.vectors[rows], max(probes, FEWEST_PROBES)):
             new = columns[np.searchsorted(columns, _COLUMNS) :]
@@ -167,9 +175,9 @@ def _by_cells(table: _Table, count: int, least: float) -> Iterator[_Pairs]:
                 for at in range(0, len(some), _ROWS):
                     best.look(some[at : at + _ROWS], new[first : first + _COLUMNS])
         row, other, score = best.chosen()
-        bounds = np.searchsorted(row, np.arange(start, rows[-1] + _ROWS + 1, _ROWS)).tolist()
-        for first, last in pairwise(bounds):
-            yield row[first:last], other[first:last], score[first:last]
+        for some in table.blocks(rows, _ROWS):
+            part = slice(*np.searchsorted(row, [some[0], some[-1] + 1]).tolist())
+            yield row[part], other[part], score[part]
 
 
 @dataclass(slots=True, eq=False)
@@ -183,7 +191,9 @@ class _Sample:
     @classmethod
     def of(cls, table: _Table, count: int, least: float) -> _Sample:
         query, other, _ = _exactly(table, _drawn(len(table), 1), count, least)
-        return cls(_pair_keys(query, other, len(table)), np.zeros(len(query), bool), len(table))
+        size = len(table.pictures)
+        keys = _pair_keys(table.picture[query], table.picture[other], size)
+        return cls(keys, np.zeros(len(keys), bool), size)
 
     def look_for(self, row: NDArray[np.int64], other: NDArray[np.int64]) -> None:
         """Note those that are among the given pairs."""
@@ -207,6 +217,9 @@ class _Table:
     """The vectors in whole numbers, and their nearness in the unit of their products."""
 
     vectors: NDArray[np.int16]
+    picture: NDArray[np.int64]
+    """(n,) that each is of, a place in ``pictures``, ascending."""
+    pictures: NDArray[np.int64]
     nearness: NDArray[np.float32]
     bound: NDArray[np.float32]
     """The part of nearness that is taken off, to the nearest whole number: a product less it is exact (unless it is below 0)."""
@@ -215,14 +228,32 @@ class _Table:
         return len(self.vectors)
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float16], order: NDArray[np.signedinteger]) -> _Table:
+    def of(cls, vectors: NDArray[np.float16], order: NDArray[np.signedinteger], of: NDArray[np.int64]) -> _Table:
         whole: NDArray[np.int16] = np.empty((len(order), vectors.shape[1]), np.int16)
         for start in range(0, len(order), _COLUMNS):
             part = slice(start, start + _COLUMNS)
             whole[part] = in_units(vectors[order[part]])
             release(vectors)
-        near = nearness(whole, whole[:BACKGROUND])
-        return cls(whole, near, np.rint(np.float32(NORMALISATION) * near))
+        first = np.flatnonzero(np.diff(of[order], prepend=-1))
+        picture = np.repeat(np.arange(len(first)), np.diff(first, append=len(order)))
+        near = nearness(whole, whole[first[:BACKGROUND]])
+        return cls(whole, picture, of[order][first], near, np.rint(np.float32(NORMALISATION) * near))
+
+    def blocks(self, rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+        """Yield rows that lie side by side, about ``size`` at a time, those of a picture together."""
+        bounds = np.searchsorted(self.picture[rows], self.picture[rows[::size]])
+        for start, stop in pairwise([*bounds.tolist(), len(rows)]):
+            if stop > start:
+                yield rows[start:stop]
+
+    def by_picture(self, row: NDArray[np.int64], other: NDArray[np.int64], score: NDArray[np.float64], count: int) -> _Pairs:
+        """Return the ``count`` nearest pictures of pictures, of all of whose vectors the nearest are given; the best first."""
+        row, other = self.picture[row], self.picture[other]
+        order = np.lexsort((-score, other, row))
+        order = order[ranks(row[order] * len(self.pictures) + other[order]) == 0]
+        order = order[np.lexsort((other[order], -score[order], row[order]))]
+        order = order[ranks(row[order]) < count]
+        return row[order], other[order], score[order]
 
     def products(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the products of a tile, exact."""
@@ -274,13 +305,14 @@ class _Best:
         """Look at columns that some of the rows, by their places, were not compared with yet."""
         margins = self._table.products(self._rows[some], columns)
         margins -= self._table.bound[columns]
-        if first and len(columns) > self._count:
-            last = np.partition(margins, -self._count - 1, axis=1)[:, -self._count - 1]  # one of them may be the row itself
+        more = self._count + _OWN
+        if first and len(columns) >= more:
+            last = np.partition(margins, -more, axis=1)[:, -more]
             self._floor[some] = np.maximum(self._floor[some], last - ROUNDED)
         flat = np.flatnonzero(margins >= self._floor[some][:, None])  # quicker than of two dimensions
         row, column = np.divmod(flat, len(columns))
         place, other = some[row], columns[column]
-        apart = self._rows[place] != other
+        apart = self._table.picture[self._rows[place]] != self._table.picture[other]
         self._parts.append((place[apart].astype(np.int32), other[apart].astype(np.int32), margins.ravel()[flat[apart]]))
         self._held += len(place)
         if self._held > _HELD * self._count * len(self._rows):

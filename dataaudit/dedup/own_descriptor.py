@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dataaudit.dedup.candidates import by_content, descriptor_least
+from dataaudit.dedup.candidates import descriptor_least
 from dataaudit.dedup.neighbours import BACKGROUND, NORMALISATION, UNIT, in_units, nearness
+from dataaudit.dedup.vectors import by_content
 from dataaudit.domain import OwnDescriptor
 from dataaudit.errors import ModelError, UsageError
 
@@ -91,7 +92,7 @@ def replaced(features: FeatureTable, vectors: NDArray[np.float16], name: str, co
     _, first = np.unique(features.pixel_digest[described], return_index=True)
     rows = described[first]
     rows = rows[by_content(features, rows)]
-    fresh = replace(features, descriptor=vectors)
+    fresh = replace(features, descriptor=vectors, inner_descriptor=np.zeros_like(features.inner_descriptor))
     if len(rows) < 2 or config.descriptor_score != type(config).model_fields["descriptor_score"].default:  # noqa: PLR2004 - a pair
         return fresh, config
     if (vectors[rows] == vectors[rows[0]]).all():

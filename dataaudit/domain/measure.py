@@ -62,6 +62,8 @@ class FeatureTable:
     """(n, 4) 64-bit perceptual hashes of strips along the top, right, bottom and left edge; 0 where a strip is nearly plain."""
     descriptor: NDArray[np.float16]
     """(n, 128) copy descriptor of the measured picture, of length 1; much the same for all eight orientations."""
+    inner_descriptor: NDArray[np.float16]
+    """(n, 128) likewise, of what lies within its border of one colour (``features.borders``); zeros where it has none."""
     keypoints: NDArray[np.uint8]
     """(n, 80, 18) local features of the measured picture: x, y and 128 bits each; zeros where it has fewer corners."""
     properties: NDArray[np.float32]

@@ -268,6 +268,7 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         phash256=np.zeros((len(rows), 8, 4), np.uint64),
         edge_hashes=np.zeros((len(rows), 4), np.uint64),
         descriptor=np.zeros((len(rows), DIMENSIONS), np.float16),
+        inner_descriptor=np.zeros((len(rows), DIMENSIONS), np.float16),
         keypoints=np.zeros((len(rows), COUNT, WIDTH), np.uint8),
         properties=np.full((len(rows), len(PROPERTY_NAMES)), np.nan, np.float32),
         colours=np.zeros((len(rows), len(REGIONS), 3), np.uint8),
@@ -281,7 +282,10 @@ def _table(rows: Sequence[_Row]) -> FeatureTable:
         _look_at(table, places, pictures)
         squashed = [picture.squashed for picture in pictures if picture.squashed is not None]
         if squashed:
-            table.descriptor[places] = describe(squashed)
+            inner = [(place, picture.inner) for place, picture in zip(places, pictures, strict=True) if picture.inner is not None]
+            described = describe([*squashed, *(seen for _, seen in inner)])
+            table.descriptor[places] = described[: len(places)]
+            table.inner_descriptor[[place for place, _ in inner]] = described[len(places) :]
             table.keypoints[places] = local_features(
                 [picture.corner_view for picture in pictures if picture.corner_view is not None]
             )

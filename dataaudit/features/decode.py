@@ -56,7 +56,7 @@ __all__ = [
     "read",
 ]
 
-FEATURE_VERSION: Final = 9
+FEATURE_VERSION: Final = 10
 """The version of the measured picture and of all that is computed from it: part of every cache key."""
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
 """The formats that are decoded. Pillow is asked for no other: it opens text as EPS, and worse."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.engines.memory import unlimited
+from dataaudit.features.borders import inner_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,21 @@ def squashed(image: Image.Image) -> NDArray[np.uint8]:
 
     method = Pillow.Resampling.BOX if min(image.size) > SIDE else Pillow.Resampling.BICUBIC
     return np.asarray(image.resize((SIDE, SIDE), method))
+
+
+def squashed_inner(image: Image.Image, whole: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Return what lies within the border of one colour of a measured picture likewise; None where it has no such border.
+
+    Args:
+        image: the measured picture.
+        whole: what :func:`squashed` gives of it.
+    """
+    box = inner_box(whole)
+    if box is None:
+        return None
+    (left, top, right, bottom), (width, height) = box, image.size
+    inner = (left * width // SIDE, top * height // SIDE, -(-right * width // SIDE), -(-bottom * height // SIDE))
+    return squashed(image.crop(inner))
 
 
 def describe(pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float16]:

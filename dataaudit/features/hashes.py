@@ -128,7 +128,7 @@ def edge_hashes(lumas: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint64]
 
 
 def _deviates(strips: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return of which strips (n, height, width) of whole numbers the standard deviation is at least ``_PLAIN``; exact below 2⁵³."""
+    """Return of which strips, (n, height, width) whole numbers, the standard deviation is at least ``_PLAIN``; exact."""
     pixels = strips[0].size
     squares = np.einsum("nij,nij->n", strips, strips)
     deviates: NDArray[np.bool_] = pixels * squares - strips.sum(axis=(1, 2)) ** 2 >= (_PLAIN * pixels) ** 2

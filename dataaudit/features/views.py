@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from dataaudit.features.descriptor import squashed
+from dataaudit.features.descriptor import squashed, squashed_inner
 from dataaudit.features.keypoints import view_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Thumbnails:
     """Mode RGB, 64×64, the measured picture's own pixels on a regular grid."""
     squashed: NDArray[np.uint8] | None
     """(64, 64, 3) as the copy descriptor sees it, if it is to."""
+    inner: NDArray[np.uint8] | None
+    """Likewise of what lies within a border of one colour, if there is one."""
     corner_view: NDArray[np.uint8] | None
     """(height, width) what its local features are those of (``keypoints.view_of``), likewise."""
     pixels: bytes
@@ -73,7 +75,10 @@ def thumbnails(picture: Image.Image, *, described: bool = False) -> Thumbnails:
     luma = grey.resize((SIDE, SIDE), method)
     colours = picture.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.NEAREST)
     pixels = f"{picture.size} ".encode() + picture.tobytes() if max(picture.size) <= SIDE else b""
-    return Thumbnails(luma, colours, squashed(picture) if described else None, view_of(grey) if described else None, pixels)
+    if not described:
+        return Thumbnails(luma, colours, None, None, None, pixels)
+    whole = squashed(picture)
+    return Thumbnails(luma, colours, whole, squashed_inner(picture, whole), view_of(grey), pixels)
 
 
 def views(pictures: Sequence[Thumbnails]) -> Views:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dataaudit.dedup import relate
-from dataaudit.dedup.candidates import by_content
+from dataaudit.dedup.vectors import by_content
 from dataaudit.domain import NONE, FamilyRecall, FeatureTable, SelfTest, Stranger
 from dataaudit.engines import Lost
 from dataaudit.errors import UsageError

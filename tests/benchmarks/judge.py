@@ -104,6 +104,7 @@ def features_of(catalog: Catalog, rng: np.random.Generator, *, worst: bool) -> F
         phash256=np.zeros((rows, 8, 4), np.uint64),
         edge_hashes=np.zeros((rows, 4), np.uint64),
         descriptor=descriptor.astype(np.float16),
+        inner_descriptor=np.zeros((rows, 128), np.float16),
         keypoints=np.zeros((rows, 1, 18), np.uint8),
         properties=properties,
         width=sizes[:, 0].astype(np.int32),
