@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import ImageOps
 
 from dataaudit import Config, pipeline
 from dataaudit.against import check_against, make_index
@@ -127,6 +128,14 @@ def test_a_new_file_may_copy_another_new_file(new, index, root):
     save(photo(60), new / "test/a/other.jpg", quality=80)
     lines = check_against([new], None, index, CONFIG).lines
     assert any("LEK202" in line and "other.jpg" in line for line in lines), "both pictures are here, so it is proved"
+
+
+def test_a_padded_picture_is_looked_for_by_what_lies_within_its_border(tmp_path, index):
+    """At a score that the whole of it does not reach."""
+    save(ImageOps.expand(photo(9, (200, 150)), (0, 60), "white"), tmp_path / "test/a/padded.png")
+    notes = " ".join(check_against([tmp_path], None, index, CONFIG.merged(descriptor_score=0.6)).notes)
+    assert "train/b/09.png" in notes
+    assert "padded.png" in notes
 
 
 def test_from_the_command_line_it_blocks_and_loads_nothing_heavy(new, index):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from itertools import combinations
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -302,6 +303,27 @@ class TestCalibration:
         assert abs(graph.calibration.correlation) < 0.2
         assert graph.calibration.look_alikes == 0
         assert 30 <= graph.calibration.pairs <= 120  # photographs are so unlike that a few are enough
+
+    @pytest.mark.parametrize("copy", [False, True])
+    def test_pairs_that_are_no_copies_are_compared_only_if_one_of_few_nominations_may_be_one(self, copy, tmp_path, monkeypatch):
+        for seed in range(14):
+            save(photo(seed, (160, 120)), tmp_path / f"a/{seed:02}.png")
+        save(photo(3 if copy else 40, (160, 120)).rotate(8), tmp_path / "b/z.png")
+        catalog, features, _ = measured(tmp_path)
+        pairs = np.array([[0, 5], [2, 9], [3, 14], [7, 14], [6, 11]])
+        few = Nominations(*pairs.T, np.full(5, 0), np.full(5, AFTER_HASHES))
+        monkeypatch.setattr(module, "nominate", lambda *_: few)
+        inline, asked = Inline(), []
+        watched = SimpleNamespace(
+            map_batches=lambda function, items, **options: asked.extend(items) or inline.map_batches(function, items, **options)
+        )
+        graph = relate(catalog, features, Config(), watched)
+        assert [(pair.a, pair.b) for pair in graph.pairs] == ([(3, 14)] if copy else [])
+        assert (graph.calibration is not None) == copy
+        assert len(asked) == len(set(asked)), "nothing is compared twice"
+        assert (len(asked) > 5 + 30) == copy
+        monkeypatch.setattr(module, "_FEW", 0)  # as of many nominations: the same answer
+        assert relate(catalog, features, Config(), inline).pairs == graph.pairs
 
     def test_pictures_that_share_a_template_are_no_copies_of_one_another(self, tmp_path):
         for seed in range(50):

@@ -49,6 +49,7 @@ _NEIGHBOURS: Final = 8
 pairs that are not joined yet, so that a burst of m copies costs about 8 m comparisons, not m²."""
 _BATCH: Final = 64  # questions at a time: of fewer each worker gets its share …
 _LEAST_BATCH: Final = 16  # … if it is worth starting one
+_FEW: Final = 30  # pairs that are compared before it is known whether pairs that are no copies must be
 _SAME_VIEW: Final = 0.95  # of b's area that a shows: more is the same view
 _EQUALLY_NEAR: Final = 8 / 255  # a symmetric picture is as near in two orientations
 
@@ -90,25 +91,25 @@ def relate(
     leaders = np.flatnonzero(readable & ~flat & (first_digest == rows) & (first_pixel == rows))
     memory = None if cache is None else Memory(cache, features)
     verifier = _Verifier(catalog, config, engine, memory)
-    verified, calibration = _Verified(catalog.label_codes), None
-    thresholds: Thresholds | None = None
+    verified, thresholds = _Verified(catalog.label_codes), Thresholds.of(config)
+    calibration: Calibration | None = None
     recall: IndexRecall | None = None
     wanted = None if only is None else first_pixel[first_digest[only]]
     for nominations in _searches(features, leaders, wanted, config, verified, memory):
         if touching is not None:
             nominations = nominations.of(touching)  # noqa: PLW2901 - what is left of them
-        if thresholds is None:
-            thresholds, calibration = _calibrated(nominations, features, leaders, verifier, config)
+        if calibration is None and _may_be_copies(nominations, verifier, thresholds):
+            thresholds, calibration = _calibrated(features, leaders, verifier, config)
         recall = recall or nominations.index_recall
         thresholds = _verify(nominations, verifier, thresholds, config, verified, progress)
     of_some = touching is not None or only is not None
-    if of_some and thresholds is not None and verified.partly_alike.any():
+    if of_some and verified.partly_alike.any():
         _verify(_partners(features, leaders, config, verified), verifier, thresholds, config, verified, None)
     verified.take_out_framed()
     pairs = sorted([*pairs, *verified.pairs], key=lambda pair: (pair.a, pair.b))
     not_compared = flat.copy()
     not_compared[sorted(verified.uncompared)] = True
-    if calibration is not None and thresholds is not None:
+    if calibration is not None:
         calibration = replace(
             calibration,
             proved_median=round(thresholds.proved[0], 4),
@@ -162,13 +163,25 @@ def _partners(features: FeatureTable, leaders: NDArray[np.int64], config: Config
     return nominations.only(np.array([bool(alike[a] and alike[b]) and (a, b) not in found for a, b in pairs], bool))
 
 
+def _may_be_copies(nominations: Nominations, verifier: _Verifier, configured: Thresholds) -> bool:
+    """Whether there is anything to calibrate for: many nominations, or one among few that the configured thresholds would pass.
+
+    Calibration only raises them. It compares more pairs than these few.
+    """
+    a, b, distance, orientations = _by_pair(nominations)
+    if len(a) > _FEW:
+        return True
+    guessed = (distance >= AFTER_HASHES).tolist()
+    answers = list(verifier.ask(a.tolist(), b.tolist(), orientations, guessed, align=True, remember=True))
+    return any(answer is not None and configured.verdict(answer) for answer in answers)
+
+
 def _calibrated(
-    nominations: Nominations, features: FeatureTable, leaders: NDArray[np.int64], verifier: _Verifier, config: Config
-) -> tuple[Thresholds, Calibration | None]:
-    """Compare pairs that are no copies, if there is a nomination to judge at all; more of them unless it is clear already."""
-    thresholds, calibration = Thresholds.of(config), None
+    features: FeatureTable, leaders: NDArray[np.int64], verifier: _Verifier, config: Config
+) -> tuple[Thresholds, Calibration]:
+    """Compare pairs that are no copies; more of them unless it is clear already."""
     answers: dict[tuple[int, int], Answer | None] = {}
-    for pictures, caution in LOOKS if len(nominations) else ():
+    for pictures, caution in LOOKS:
         pairs = unlike_pairs(features, leaders, config, pictures)
         new = [pair for pair in pairs if pair not in answers]
         a, b = [pair[0] for pair in new], [pair[1] for pair in new]
@@ -195,6 +208,7 @@ class _Verifier:
         self._workers = config.workers
         self._engine = engine
         self._memory = memory
+        self._remembered: dict[Question, Answer | None] = {}
 
     def ask(
         self,
@@ -204,8 +218,9 @@ class _Verifier:
         guessed: Sequence[bool],
         *,
         align: bool,
+        remember: bool = False,
     ) -> Iterator[Answer | None]:
-        """Yield an answer a pair, in order; None where the pair took its worker down."""
+        """Yield an answer a pair, in order; None where the pair took its worker down. Those on a few pairs may be remembered."""
         questions = [
             Question(
                 self._root / self._paths[row_a],
@@ -219,10 +234,16 @@ class _Verifier:
             )
             for row_a, row_b, turns, guess in zip(a, b, orientations, guessed, strict=True)
         ]
-        if self._memory is None:
-            yield from self._asked(questions)
+        if self._remembered and self._remembered.keys() >= set(questions):
+            answers: Iterable[Answer | None] = (self._remembered[question] for question in questions)
+        elif self._memory is None:
+            answers = self._asked(questions)
         else:
-            yield from self._memory.answers(list(zip(a, b, strict=True)), questions, self._asked)
+            answers = self._memory.answers(list(zip(a, b, strict=True)), questions, self._asked)
+        for question, answer in zip(questions, answers, strict=True):
+            if remember:
+                self._remembered[question] = answer
+            yield answer
 
     def _asked(self, questions: Sequence[Question]) -> Iterator[Answer | None]:
         size = min(_BATCH, max(_LEAST_BATCH, -(-len(questions) // self._workers)))

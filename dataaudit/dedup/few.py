@@ -104,7 +104,9 @@ def _distinct(numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 def _best(
     vectors: Vectors, few: NDArray[np.int64], least: float, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return of each of the few vectors its ``count`` best others and their scores, ``least`` and more, the best first: pictures.
+    """Return the pictures of each of the few vectors and of its ``count`` best others, and their scores; the best first.
+
+    None is below ``least``.
 
     To know how near a picture is to the background costs most, so it is found out of few: first of those of the largest
     products, which say how good the others must be; then, by an eighth of the background, which is never nearer than all

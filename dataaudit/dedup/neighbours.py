@@ -90,7 +90,7 @@ def nearest(
     keep: Keep | None = None,
     of: NDArray[np.int64] | None = None,
 ) -> Neighbours:
-    """Find each vector's ``count`` nearest others of a score of at least ``least``.
+    """Find each picture's ``count`` nearest others of a score of at least ``least``, by one vector of each or two.
 
     Up to ``EXACT_UP_TO`` vectors all pairs are looked at. Above, an index is (``cells``): how many cells are looked into is
     set so that of the pairs that an exact search of ``SAMPLED`` vectors finds nearly all would be; how many of those of
